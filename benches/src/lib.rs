@@ -1,0 +1,1 @@
+//! Measurements of client and simulator, side by side with other clients.

@@ -1,0 +1,1 @@
+//! Real redis-server processes, and faults on them, for tests, demonstrations and measurements.

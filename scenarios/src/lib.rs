@@ -1,0 +1,1 @@
+//! Named fault scenarios and the command line that runs them.

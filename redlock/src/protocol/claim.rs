@@ -69,7 +69,12 @@ pub enum Action {
     /// The attempt is won or failed: wake the acquirer.
     Decided,
     /// A round of renewal ended: wake whoever extends, and plan the next.
-    RoundEnded(Round),
+    RoundEnded {
+        /// The round's number.
+        round: u32,
+        /// How it ended.
+        ended: Round,
+    },
     /// The lease is lost or released: wake whoever waits for that.
     Over,
     /// A node lost our key although its identity did not change.
@@ -77,10 +82,9 @@ pub enum Action {
         /// The node's index.
         node: usize,
     },
-    /// A quorum of nodes is free of our key: wake whoever awaits the release.
+    /// A quorum of nodes is free of our key, or no node owes an answer to its release any more: wake
+    /// whoever awaits the release.
     Freed,
-    /// No node owes an answer to a release any more.
-    Settled,
 }
 
 /// Why an attempt failed.
@@ -120,7 +124,6 @@ pub struct Claim {
     publishing: bool,
     over: bool,
     freed: bool,
-    settled: bool,
 }
 
 impl Claim {
@@ -138,7 +141,6 @@ impl Claim {
             publishing: false,
             over: false,
             freed: false,
-            settled: false,
         }
     }
 
@@ -184,7 +186,7 @@ impl Claim {
         if let Phase::Holding(holding) = &mut self.phase
             && let Some(ended) = holding.give_up_round(round, elapsed)
         {
-            self.actions.push_back(Action::RoundEnded(ended));
+            self.actions.push_back(Action::RoundEnded { round, ended });
         }
         self.tell_over();
     }
@@ -395,7 +397,8 @@ impl Claim {
                 self.tell_vanished(node, was_held && same_identity);
             }
             self.answers[node] = Some(answer);
-            self.actions.extend(ended.map(Action::RoundEnded));
+            self.actions
+                .extend(ended.map(|ended| Action::RoundEnded { round, ended }));
         }
         self.tell_over();
     }
@@ -465,13 +468,10 @@ impl Claim {
     }
 
     fn tell_release(&mut self) {
-        if self.is_over() && !self.freed && self.release.is_free() {
+        let freed = self.release.is_free() || self.release.is_settled();
+        if self.is_over() && !self.freed && freed {
             self.freed = true;
             self.actions.push_back(Action::Freed);
-        }
-        if self.is_over() && !self.settled && self.release.is_settled() {
-            self.settled = true;
-            self.actions.push_back(Action::Settled);
         }
     }
 

@@ -1,0 +1,50 @@
+//! The first deployment, restarts, permissions, and what to do at 2 a.m.
+//!
+//! # Nodes
+//!
+//! Five independent Redis servers (6.2 or later) on different machines, no replicas, no cluster mode,
+//! `maxmemory-policy noeviction`. Three survive the loss of one, five of two. They may hold other data
+//! too. Persistence is not needed for exclusion, the quarantine stands in for it; it saves the
+//! quarantine nothing, because a restarted node cannot prove that its last second is complete.
+//!
+//! # First deployment
+//!
+//! Unknown nodes start in quarantine for `max_ttl`: nobody can tell a new node from one that forgot.
+//! Either wait that long, or call [`admit_new_cluster`](crate::Redlock::admit_new_cluster) once, by
+//! hand, while no client runs. It refuses when any node is known or does not answer.
+//!
+//! # A node restarts
+//!
+//! Nothing to do. It is quarantined from the first acquisition that reaches it, and votes again
+//! `max_ttl` later. Restarting a majority within `max_ttl` stops all acquisitions for up to that long;
+//! roll restarts slower than that.
+//!
+//! # Changing settings
+//!
+//! Stop all clients; start one with the new settings; call
+//! [`replace_settings`](crate::Redlock::replace_settings); every node is quarantined for the larger of
+//! the two `max_ttl`; start the rest. To replace a node by another machine, keep N and the settings,
+//! change its URL on all clients, and see that no client still uses the old machine: for as long as one
+//! does, the two can form quorums without a common node.
+//!
+//! # Permissions
+//!
+//! With ACLs the client's user needs `+hello +auth +select +client|id +client|kill +info +script|load
+//! +evalsha +eval +get +set +del +pttl +pexpire +type +exists +hget +hmget +hset +hdel +hlen +time` and
+//! the keys `~<prefix>:*`. Without `client|kill` a broken connection may leave a key behind for its TTL;
+//! the client says so once in its log.
+//!
+//! # What an error means
+//!
+//! | error | look at |
+//! |---|---|
+//! | `Contended` | who holds it: `GET redlock:lock:<resource>` and `PTTL` on the nodes |
+//! | `NoQuorum` | the nodes it names; each with its own reason |
+//! | `Quarantined` | which nodes restarted lately; it ends by itself at the time it says |
+//! | `TooSlow` | the network, a node that forks, a TTL that is too short for the round trip |
+//! | `Misconfigured` | the setting, password or server it names; waiting does not help |
+//!
+//! # Watching it
+//!
+//! Every operation and node call is a `tracing` span or event. Worth an alert: "the lock key vanished
+//! although the node did not restart", "not renewed further", and any lost lease.

@@ -299,7 +299,7 @@ impl RedisServer {
     /// Whether the server on our port is this process. Errors of permission are an answer too: a test may set up users that
     /// do not let us ask.
     fn answers_as(&self, pid: u32) -> Result<bool, RedisError> {
-        match self.ask(redis::cmd("INFO").arg("server"), Duration::from_secs(1)) {
+        match self.ask(redis::cmd("INFO").arg("server"), Duration::from_millis(250)) {
             Ok(reply) => {
                 let text: String = redis::from_redis_value(reply)?;
                 Ok(info_field(&text, "process_id") == Some(pid.to_string().as_str()))

@@ -1,1 +1,6 @@
-//! A deterministic world of hosts, clocks, network and servers, in which the shipped `redlock` client runs.
+//! A deterministic world in which the shipped `redlock` client runs: hosts with clocks of their own, a network that loses and
+//! delays, servers that crash and forget, and checkers that judge the history of what clients believed. One seed and one
+//! plan of faults give one history, again and again.
+//!
+//! Never a model of the client: it runs the same code and sends the same bytes as in production. This crate holds nothing
+//! yet.

@@ -1,6 +1,8 @@
 //! Leases on N independent Redis nodes.
 
 pub mod connector;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod node;
 pub mod protocol;
 pub mod runtime;

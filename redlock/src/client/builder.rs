@@ -120,6 +120,18 @@ impl Builder {
         self
     }
 
+    /// Adds all nodes of an in-memory cluster.
+    #[cfg(feature = "memory")]
+    pub fn memory_nodes(mut self, cluster: &crate::memory::MemoryCluster) -> Self {
+        for index in 0..cluster.len() {
+            let cluster = cluster.clone();
+            self = self.node(move |settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>| {
+                cluster.connect(index, settings, runtime)
+            });
+        }
+        self
+    }
+
     /// How many nodes must agree, at least a majority. More than a majority tolerates nodes that
     /// forget: f of them when 2q − N ≥ f + 1.
     pub fn quorum(mut self, quorum: usize) -> Self {

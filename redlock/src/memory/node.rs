@@ -1,0 +1,91 @@
+//! A client's view of one server: the [`Node`] that its calls go through.
+
+use std::{fmt, sync::Arc};
+
+use super::{
+    link::{self, Link, refused},
+    lock,
+    server::{MemoryServer, Shared},
+};
+use crate::{
+    node::{Inspection, Node, NodeFacts, Reply, Request},
+    protocol::Reason,
+    runtime::{BoxFuture, Runtime},
+    settings::Settings,
+};
+
+pub(super) struct MemoryNode {
+    link: Arc<Link>,
+}
+
+impl MemoryNode {
+    pub(super) fn new(
+        server: &MemoryServer,
+        settings: &Arc<Settings>,
+        runtime: &Arc<dyn Runtime>,
+    ) -> Self {
+        let shared = Arc::clone(&server.shared);
+        let link = Arc::new(Link::new(shared, Arc::clone(settings), Arc::clone(runtime)));
+        lock(&server.shared.state).connect(&link);
+        Self { link }
+    }
+}
+
+impl Node for MemoryNode {
+    fn name(&self) -> &str {
+        &self.link.server.name
+    }
+
+    fn submit(&self, request: Request, reply: Reply) {
+        link::submit(&self.link, request, reply);
+    }
+
+    fn inspect(&self, inspection: Inspection) -> BoxFuture<'static, Result<NodeFacts, Reason>> {
+        let link = Arc::clone(&self.link);
+        Box::pin(async move {
+            let mut changes = link.server.changed.subscribe();
+            loop {
+                match try_inspect(&link, inspection) {
+                    Attempt::Done(facts) => return facts,
+                    Attempt::Undelivered => {}
+                }
+                if changes.changed().await.is_err() {
+                    return Err(Reason::NoRuntime);
+                }
+            }
+        })
+    }
+}
+
+enum Attempt {
+    Done(Result<NodeFacts, Reason>),
+    Undelivered,
+}
+
+fn try_inspect(link: &Link, inspection: Inspection) -> Attempt {
+    let mut state = lock(&link.server.state);
+    if state.faults.refusing {
+        return Attempt::Done(Err(refused()));
+    }
+    if !state.faults.delivers() {
+        return Attempt::Undelivered;
+    }
+    let now = state.now();
+    let guard = state.store.inspect(inspection, &link.settings, now);
+    let identity = identity(&link.server, state.store.identity());
+    Attempt::Done(guard.map(|guard| NodeFacts::new("memory".into(), identity, guard)))
+}
+
+/// Shaped like `run_id:master_replid`.
+fn identity(server: &Shared, run: u64) -> String {
+    let run_id = format!("{:020x}{run:020x}", server.index);
+    format!("{run_id}:{run_id}")
+}
+
+impl fmt::Debug for MemoryNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryNode")
+            .field("name", &self.link.server.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -120,7 +120,8 @@ pub struct ReleaseReport {
     /// Whether a quorum of nodes is known to be free of the lease's key, so that somebody else can
     /// acquire the resource now.
     pub freed: bool,
-    /// What each node last answered.
+    /// What each node answered; `None` when nothing had to be released there, or its answer is
+    /// outstanding.
     pub nodes: Vec<NodeReport>,
     /// The nodes whose release was not answered yet; it goes on in the background until the key's TTL
     /// ends it.

@@ -21,7 +21,7 @@ use crate::{
         extend::{Round, State},
         key::LockKey,
     },
-    report::{NodeReport, Report},
+    report::{NodeReport, ReleaseReport, Report},
 };
 
 /// The decision deadline that has passed.
@@ -152,20 +152,34 @@ impl Driver {
     pub(super) fn report(self: &Arc<Self>) -> Report {
         self.enter(|driver, core, now| Report {
             quorum: core.claim.terms().quorum,
-            nodes: driver.node_reports(&core.claim),
+            nodes: driver.node_reports(|node| core.claim.answers()[node].clone()),
             elapsed: core.claim.elapsed(now),
         })
     }
 
-    pub(super) fn node_reports(&self, claim: &Claim) -> Vec<NodeReport> {
-        let names = self.shared.names.iter();
+    fn node_reports(&self, answer: impl Fn(usize) -> Option<Answer>) -> Vec<NodeReport> {
+        let names = self.shared.names.iter().enumerate();
         names
-            .zip(claim.answers())
-            .map(|(node, answer)| NodeReport {
-                node: node.clone(),
-                answer: answer.clone(),
+            .map(|(node, name)| NodeReport {
+                node: name.clone(),
+                answer: answer(node),
             })
             .collect()
+    }
+
+    pub(super) fn release_report(self: &Arc<Self>) -> ReleaseReport {
+        self.enter(|driver, core, _| {
+            let release = core.claim.releasing();
+            let names = &driver.shared.names;
+            ReleaseReport {
+                freed: release.is_free(),
+                nodes: driver.node_reports(|node| release.answer(node).cloned()),
+                outstanding: release
+                    .undelivered()
+                    .map(|node| names[node].clone())
+                    .collect(),
+            }
+        })
     }
 
     /// Releases, or cancels the attempt. Returns whether this call was the first.

@@ -190,15 +190,7 @@ impl Lease {
         let shared = &self.driver.shared;
         let most = shared.runtime.sleep(shared.config.node_timeout);
         future::select(std::pin::pin!(self.driver.freed()), most).await;
-        self.driver.read(|claim| ReleaseReport {
-            freed: claim.releasing().is_free(),
-            nodes: self.driver.node_reports(claim),
-            outstanding: claim
-                .releasing()
-                .undelivered()
-                .map(|node| shared.names[node].clone())
-                .collect(),
-        })
+        self.driver.release_report()
     }
 }
 

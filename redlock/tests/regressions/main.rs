@@ -1,0 +1,9 @@
+//! Bugs that other lock clients shipped, each as a test of its name: none of them may live here.
+//!
+//! [`on_memory`] runs against in-memory nodes on virtual time, where every delay and every lost reply is
+//! exact; [`on_redis`] against redis-server processes, for what only a real server shows. Rows that the
+//! protocol core decides alone are tests beside it, under the same names.
+
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+mod on_memory;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use redis::{ConnectionLike, RedisError};
+use redis::RedisError;
 use tempfile::TempDir;
 
 use crate::port::PortClaim;
@@ -286,7 +286,7 @@ impl RedisServer {
             }
             match self.answers_as(process.id()) {
                 Ok(true) => return Ok(()),
-                Ok(false) => last = "another process answers on its port".into(),
+                Ok(false) => last = "another process answers on its port, or it still loads".into(),
                 Err(error) => last = error.to_string(),
             }
             std::thread::sleep(Duration::from_millis(3));
@@ -296,13 +296,14 @@ impl RedisServer {
         )))
     }
 
-    /// Whether the server on our port is this process. Errors of permission are an answer too: a test may set up users that
-    /// do not let us ask.
+    /// Whether the server on our port is this process and has loaded its data; INFO is answered before that. Errors of
+    /// permission are an answer too: a test may set up users that do not let us ask.
     fn answers_as(&self, pid: u32) -> Result<bool, RedisError> {
-        match self.ask(redis::cmd("INFO").arg("server"), Duration::from_millis(250)) {
+        match self.ask(&redis::cmd("INFO"), Duration::from_millis(250)) {
             Ok(reply) => {
                 let text: String = redis::from_redis_value(reply)?;
-                Ok(info_field(&text, "process_id") == Some(pid.to_string().as_str()))
+                let is = |field, value: &str| info_field(&text, field) == Some(value);
+                Ok(is("process_id", &pid.to_string()) && is("loading", "0"))
             }
             Err(error) if matches!(error.code(), Some("NOAUTH" | "NOPERM" | "WRONGPASS")) => {
                 Ok(true)
@@ -317,9 +318,9 @@ impl RedisServer {
         connection.set_read_timeout(Some(within))?;
         connection.set_write_timeout(Some(within))?;
         if let Some(password) = &self.options.password {
-            connection.req_command(redis::cmd("AUTH").arg(password))?;
+            redis::cmd("AUTH").arg(password).exec(&mut connection)?;
         }
-        connection.req_command(command)
+        command.query(&mut connection)
     }
 }
 

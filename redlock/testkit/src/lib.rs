@@ -21,6 +21,7 @@ mod process;
 mod proxy;
 mod runtime;
 mod server;
+mod tls;
 
 pub use binary::Binary;
 pub use cluster::RedisCluster;
@@ -30,3 +31,4 @@ pub use options::{AppendFsync, ServerOptions};
 pub use port::ClosedPort;
 pub use proxy::{Counts, Cut, Expectation, Fate, Flow, Message, Proxy, Way};
 pub use server::RedisServer;
+pub use tls::Certificate;

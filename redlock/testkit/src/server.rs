@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use redis::{ConnectionLike, RedisError};
+use redis::RedisError;
 use tempfile::TempDir;
 
 use crate::port::PortClaim;
 use crate::process::Process;
+use crate::tls::TlsFiles;
 use crate::{Error, ServerOptions};
 
 /// How long a server may take until it answers.
@@ -31,6 +32,7 @@ pub struct RedisServer {
     program: PathBuf,
     version: (u32, u32),
     port: PortClaim,
+    tls: Option<(PortClaim, TlsFiles)>,
     // Dropped before the folder, in which the process writes.
     process: Mutex<Option<Process>>,
     folder: TempDir,
@@ -48,13 +50,22 @@ impl RedisServer {
             let folder = tempfile::Builder::new()
                 .prefix("redlock-testkit-")
                 .tempdir();
+            let folder = folder.map_err(Error::system("making a temporary folder"))?;
+            let tls = match options.tls {
+                Some(kind) => Some((
+                    PortClaim::new()?,
+                    TlsFiles::create(folder.path().join("tls"), kind)?,
+                )),
+                None => None,
+            };
             let server = Self {
                 options: options.clone(),
                 program: options.binary.path(),
                 version,
                 port: PortClaim::new()?,
+                tls,
                 process: Mutex::new(None),
-                folder: folder.map_err(Error::system("making a temporary folder"))?,
+                folder,
             };
             match server.restart() {
                 Ok(()) => return Ok(server),
@@ -85,6 +96,26 @@ impl RedisServer {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.port()
+    }
+
+    /// The port for TLS, when there is one.
+    #[must_use]
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls.as_ref().map(|(port, _)| port.port())
+    }
+
+    /// The address for TLS as a Redis URL, when there is one. It names `localhost`, for which valid certificates are made.
+    #[must_use]
+    pub fn tls_url(&self) -> Option<String> {
+        self.tls_port()
+            .map(|port| format!("rediss://localhost:{port}/"))
+    }
+
+    /// The file with the certificate of the authority that signed the server's, when it speaks TLS. A client that asks
+    /// the operating system for its authorities takes this one when `SSL_CERT_FILE` names the file as that client starts.
+    #[must_use]
+    pub fn tls_authority(&self) -> Option<PathBuf> {
+        self.tls.as_ref().map(|(_, files)| files.authority())
     }
 
     /// The program's major and minor version.
@@ -261,6 +292,9 @@ impl RedisServer {
                 crate::options::quoted(&self.folder().join("redis.log").to_string_lossy())
             ),
         ];
+        if let Some((port, files)) = &self.tls {
+            lines.extend(files.lines(port.port()));
+        }
         lines.extend(self.options.lines(self.version));
         fs::write(self.config_file(), lines.join("\n") + "\n")
             .map_err(Error::system("writing redis.conf"))?;
@@ -286,7 +320,7 @@ impl RedisServer {
             }
             match self.answers_as(process.id()) {
                 Ok(true) => return Ok(()),
-                Ok(false) => last = "another process answers on its port".into(),
+                Ok(false) => last = "another process answers on its port, or it still loads".into(),
                 Err(error) => last = error.to_string(),
             }
             std::thread::sleep(Duration::from_millis(3));
@@ -296,13 +330,14 @@ impl RedisServer {
         )))
     }
 
-    /// Whether the server on our port is this process. Errors of permission are an answer too: a test may set up users that
-    /// do not let us ask.
+    /// Whether the server on our port is this process and has loaded its data; INFO is answered before that. Errors of
+    /// permission are an answer too: a test may set up users that do not let us ask.
     fn answers_as(&self, pid: u32) -> Result<bool, RedisError> {
-        match self.ask(redis::cmd("INFO").arg("server"), Duration::from_millis(250)) {
+        match self.ask(&redis::cmd("INFO"), Duration::from_millis(250)) {
             Ok(reply) => {
                 let text: String = redis::from_redis_value(reply)?;
-                Ok(info_field(&text, "process_id") == Some(pid.to_string().as_str()))
+                let is = |field, value: &str| info_field(&text, field) == Some(value);
+                Ok(is("process_id", &pid.to_string()) && is("loading", "0"))
             }
             Err(error) if matches!(error.code(), Some("NOAUTH" | "NOPERM" | "WRONGPASS")) => {
                 Ok(true)
@@ -317,9 +352,9 @@ impl RedisServer {
         connection.set_read_timeout(Some(within))?;
         connection.set_write_timeout(Some(within))?;
         if let Some(password) = &self.options.password {
-            connection.req_command(redis::cmd("AUTH").arg(password))?;
+            redis::cmd("AUTH").arg(password).exec(&mut connection)?;
         }
-        connection.req_command(command)
+        command.query(&mut connection)
     }
 }
 

@@ -110,6 +110,17 @@ fn a_password_is_demanded_and_used() {
 }
 
 #[test]
+fn an_error_reply_is_an_error() {
+    let server = RedisServer::start(&ServerOptions::new()).unwrap();
+    server.command(&["SET", "k", "v"]);
+    let error = server.try_command(&["INCR", "k"]).unwrap_err().to_string();
+    assert!(
+        error.starts_with("INCR on port") && error.contains("not an integer"),
+        "{error}"
+    );
+}
+
+#[test]
 fn own_configuration_and_the_debug_command_work() {
     let server =
         RedisServer::start(&ServerOptions::new().config("maxmemory-policy", "allkeys-lru"))

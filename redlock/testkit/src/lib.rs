@@ -21,7 +21,6 @@ mod process;
 mod proxy;
 mod runtime;
 mod server;
-mod tls;
 
 pub use binary::Binary;
 pub use cluster::RedisCluster;
@@ -31,4 +30,3 @@ pub use options::{AppendFsync, ServerOptions};
 pub use port::ClosedPort;
 pub use proxy::{Counts, Cut, Expectation, Fate, Flow, Message, Proxy, Way};
 pub use server::RedisServer;
-pub use tls::Certificate;

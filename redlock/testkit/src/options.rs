@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Binary, Certificate};
+use crate::Binary;
 
 /// When a server with an append-only file forces it to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,6 @@ impl AppendFsync {
 pub struct ServerOptions {
     pub(crate) binary: Binary,
     pub(crate) password: Option<String>,
-    pub(crate) tls: Option<Certificate>,
     append_only: Option<AppendFsync>,
     config: Vec<(String, String)>,
 }
@@ -54,14 +53,6 @@ impl ServerOptions {
     #[must_use]
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
-        self
-    }
-
-    /// Listens for TLS on a second port, with such a certificate. Clients need none. (The fetched server of version 6.2 was
-    /// built without TLS.)
-    #[must_use]
-    pub fn tls(mut self, certificate: Certificate) -> Self {
-        self.tls = Some(certificate);
         self
     }
 
@@ -113,7 +104,6 @@ impl fmt::Debug for ServerOptions {
         f.debug_struct("ServerOptions")
             .field("binary", &self.binary)
             .field("password", &self.password.as_ref().map(|_| "***"))
-            .field("tls", &self.tls)
             .field("append_only", &self.append_only)
             .field("config", &self.config)
             .finish()

@@ -10,7 +10,6 @@ use tempfile::TempDir;
 
 use crate::port::PortClaim;
 use crate::process::Process;
-use crate::tls::TlsFiles;
 use crate::{Error, ServerOptions};
 
 /// How long a server may take until it answers.
@@ -32,7 +31,6 @@ pub struct RedisServer {
     program: PathBuf,
     version: (u32, u32),
     port: PortClaim,
-    tls: Option<(PortClaim, TlsFiles)>,
     // Dropped before the folder, in which the process writes.
     process: Mutex<Option<Process>>,
     folder: TempDir,
@@ -50,22 +48,13 @@ impl RedisServer {
             let folder = tempfile::Builder::new()
                 .prefix("redlock-testkit-")
                 .tempdir();
-            let folder = folder.map_err(Error::system("making a temporary folder"))?;
-            let tls = match options.tls {
-                Some(kind) => Some((
-                    PortClaim::new()?,
-                    TlsFiles::create(folder.path().join("tls"), kind)?,
-                )),
-                None => None,
-            };
             let server = Self {
                 options: options.clone(),
                 program: options.binary.path(),
                 version,
                 port: PortClaim::new()?,
-                tls,
                 process: Mutex::new(None),
-                folder,
+                folder: folder.map_err(Error::system("making a temporary folder"))?,
             };
             match server.restart() {
                 Ok(()) => return Ok(server),
@@ -96,26 +85,6 @@ impl RedisServer {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.port()
-    }
-
-    /// The port for TLS, when there is one.
-    #[must_use]
-    pub fn tls_port(&self) -> Option<u16> {
-        self.tls.as_ref().map(|(port, _)| port.port())
-    }
-
-    /// The address for TLS as a Redis URL, when there is one. It names `localhost`, for which valid certificates are made.
-    #[must_use]
-    pub fn tls_url(&self) -> Option<String> {
-        self.tls_port()
-            .map(|port| format!("rediss://localhost:{port}/"))
-    }
-
-    /// The file with the certificate of the authority that signed the server's, when it speaks TLS. A client that asks
-    /// the operating system for its authorities takes this one when `SSL_CERT_FILE` names the file as that client starts.
-    #[must_use]
-    pub fn tls_authority(&self) -> Option<PathBuf> {
-        self.tls.as_ref().map(|(_, files)| files.authority())
     }
 
     /// The program's major and minor version.
@@ -292,9 +261,6 @@ impl RedisServer {
                 crate::options::quoted(&self.folder().join("redis.log").to_string_lossy())
             ),
         ];
-        if let Some((port, files)) = &self.tls {
-            lines.extend(files.lines(port.port()));
-        }
         lines.extend(self.options.lines(self.version));
         fs::write(self.config_file(), lines.join("\n") + "\n")
             .map_err(Error::system("writing redis.conf"))?;

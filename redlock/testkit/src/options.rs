@@ -32,6 +32,7 @@ pub struct ServerOptions {
     pub(crate) binary: Binary,
     pub(crate) password: Option<String>,
     pub(crate) tls: Option<Certificate>,
+    pub(crate) unix_socket: bool,
     append_only: Option<AppendFsync>,
     config: Vec<(String, String)>,
 }
@@ -62,6 +63,13 @@ impl ServerOptions {
     #[must_use]
     pub fn tls(mut self, certificate: Certificate) -> Self {
         self.tls = Some(certificate);
+        self
+    }
+
+    /// Listens on a Unix socket in its folder as well.
+    #[must_use]
+    pub fn unix_socket(mut self) -> Self {
+        self.unix_socket = true;
         self
     }
 
@@ -114,6 +122,7 @@ impl fmt::Debug for ServerOptions {
             .field("binary", &self.binary)
             .field("password", &self.password.as_ref().map(|_| "***"))
             .field("tls", &self.tls)
+            .field("unix_socket", &self.unix_socket)
             .field("append_only", &self.append_only)
             .field("config", &self.config)
             .finish()

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use redis::RedisError;
 use tempfile::TempDir;
 
+use crate::options::quoted;
 use crate::port::PortClaim;
 use crate::process::Process;
 use crate::tls::TlsFiles;
@@ -116,6 +117,14 @@ impl RedisServer {
     #[must_use]
     pub fn tls_authority(&self) -> Option<PathBuf> {
         self.tls.as_ref().map(|(_, files)| files.authority())
+    }
+
+    /// The address of its Unix socket as a Redis URL, when there is one.
+    #[must_use]
+    pub fn unix_url(&self) -> Option<String> {
+        self.options
+            .unix_socket
+            .then(|| format!("unix://{}", self.socket().display()))
     }
 
     /// The program's major and minor version.
@@ -275,6 +284,10 @@ impl RedisServer {
         result.expect("a running server can be stopped and continued");
     }
 
+    fn socket(&self) -> PathBuf {
+        self.folder().join("redis.sock")
+    }
+
     fn config_file(&self) -> PathBuf {
         self.folder().join("redis.conf")
     }
@@ -286,14 +299,20 @@ impl RedisServer {
         fs::create_dir_all(&data).map_err(Error::system("making the data folder"))?;
         let mut lines = vec![
             format!("port {}", self.port()),
-            format!("dir {}", crate::options::quoted(&data.to_string_lossy())),
+            format!("dir {}", quoted(&data.to_string_lossy())),
             format!(
                 "logfile {}",
-                crate::options::quoted(&self.folder().join("redis.log").to_string_lossy())
+                quoted(&self.folder().join("redis.log").to_string_lossy())
             ),
         ];
         if let Some((port, files)) = &self.tls {
             lines.extend(files.lines(port.port()));
+        }
+        if self.options.unix_socket {
+            lines.push(format!(
+                "unixsocket {}",
+                quoted(&self.socket().to_string_lossy())
+            ));
         }
         lines.extend(self.options.lines(self.version));
         fs::write(self.config_file(), lines.join("\n") + "\n")

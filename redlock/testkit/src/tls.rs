@@ -149,10 +149,14 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::{RedisServer, ServerOptions};
+    use crate::{Proxy, RedisServer, ServerOptions};
 
     /// Sends PING over TLS as a client that trusts the authority and checks the name.
     fn ping(server: &RedisServer, authority: &Path) -> String {
+        ping_port(server.tls_port().unwrap(), authority)
+    }
+
+    fn ping_port(port: u16, authority: &Path) -> String {
         let mut client = Command::new("openssl")
             .args([
                 "s_client",
@@ -162,7 +166,7 @@ mod tests {
                 "localhost",
                 "-connect",
             ])
-            .arg(format!("127.0.0.1:{}", server.tls_port().unwrap()))
+            .arg(format!("127.0.0.1:{port}"))
             .arg("-CAfile")
             .arg(authority)
             .stdin(Stdio::piped())
@@ -188,6 +192,17 @@ mod tests {
         let answer = ping(&one, other.tls_authority().as_deref().unwrap());
         assert!(
             !answer.contains("+PONG") && answer.contains("verify"),
+            "{answer}"
+        );
+    }
+
+    #[test]
+    fn a_proxy_in_front_of_tls_lets_the_bytes_pass() {
+        let server = server(Certificate::Valid);
+        let proxy = Proxy::to_port(server.tls_port().unwrap()).unwrap();
+        let answer = ping_port(proxy.port(), &server.tls_authority().unwrap());
+        assert!(
+            answer.contains("+PONG") && proxy.counts().connections == 1,
             "{answer}"
         );
     }

@@ -23,7 +23,7 @@ const ATTEMPTS: usize = 5;
 
 /// A real redis-server on a loopback port and in a temporary folder of its own, for as long as this value lives: dropping it
 /// kills the process, stopped or not, and removes the folder. When the test process dies without dropping anything, a guard
-/// still kills the server.
+/// still kills the server and removes the folder.
 ///
 /// All methods block, for milliseconds as long as the server answers, and all take `&self`, so that one task may break a
 /// server that others use.
@@ -197,7 +197,12 @@ impl RedisServer {
         let mut slot = self.process();
         *slot = None;
         let output = self.prepare()?;
-        let process = Process::spawn(&self.program, &[&self.config_file()], &output)?;
+        let process = Process::spawn(
+            &self.program,
+            &[&self.config_file()],
+            &output,
+            self.folder(),
+        )?;
         // From here on an error kills the process by dropping it.
         self.await_ready(&process)?;
         *slot = Some(process);

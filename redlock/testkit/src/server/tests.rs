@@ -232,6 +232,9 @@ fn a_server_dies_with_the_process_that_started_it() {
     wait_until("both servers are gone", || {
         !pids.iter().any(|&pid| lives(pid))
     });
+    // The folder that the test harness and the note share, and nothing of the servers.
+    let left = || fs::read_dir(folder.path()).unwrap().count();
+    wait_until("their folders are gone", || left() == 1);
 }
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {

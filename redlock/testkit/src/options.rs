@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Binary;
+use crate::{Binary, Certificate};
 
 /// When a server with an append-only file forces it to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ impl AppendFsync {
 pub struct ServerOptions {
     pub(crate) binary: Binary,
     pub(crate) password: Option<String>,
+    pub(crate) tls: Option<Certificate>,
+    pub(crate) unix_socket: bool,
     append_only: Option<AppendFsync>,
     config: Vec<(String, String)>,
 }
@@ -53,6 +55,21 @@ impl ServerOptions {
     #[must_use]
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
+        self
+    }
+
+    /// Listens for TLS on a second port, with such a certificate. Clients need none. (The fetched server of version 6.2 was
+    /// built without TLS.)
+    #[must_use]
+    pub fn tls(mut self, certificate: Certificate) -> Self {
+        self.tls = Some(certificate);
+        self
+    }
+
+    /// Listens on a Unix socket in its folder as well.
+    #[must_use]
+    pub fn unix_socket(mut self) -> Self {
+        self.unix_socket = true;
         self
     }
 
@@ -104,6 +121,8 @@ impl fmt::Debug for ServerOptions {
         f.debug_struct("ServerOptions")
             .field("binary", &self.binary)
             .field("password", &self.password.as_ref().map(|_| "***"))
+            .field("tls", &self.tls)
+            .field("unix_socket", &self.unix_socket)
             .field("append_only", &self.append_only)
             .field("config", &self.config)
             .finish()

@@ -15,10 +15,11 @@ use crate::Error;
 const STARTER: &str = r#"read -r word || exit 1; exec "$@" </dev/null"#;
 
 /// Reads the id of a process from a pipe of which only we hold the other end, and then a word. The end of the pipe without
-/// that word means that we died, in whatever way, and it kills the process. A parent-death signal would do the same, but it
-/// fires when the *thread* that spawned the process ends, and test harnesses end threads all the time.
-const GUARD: &str =
-    r#"trap '' HUP INT QUIT TERM; read -r pid && { read -r word || kill -KILL "$pid"; }"#;
+/// that word means that we died, in whatever way, and it kills the process and removes its folder. A parent-death signal
+/// would kill as well, but it fires when the *thread* that spawned the process ends, and test harnesses end threads all the
+/// time.
+const GUARD: &str = r#"trap '' HUP INT QUIT TERM
+read -r pid && { read -r word || { kill -KILL "$pid"; rm -rf "$1"; }; }"#;
 
 /// How long a polite request to end may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,8 +33,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Runs `program arguments…`, with both output streams going to the file `output`.
-    pub(crate) fn spawn(program: &Path, arguments: &[&Path], output: &File) -> Result<Self, Error> {
+    /// Runs `program arguments…`, with both output streams going to the file `output`. Removing `folder` is the caller's
+    /// business as long as we live.
+    pub(crate) fn spawn(
+        program: &Path,
+        arguments: &[&Path],
+        output: &File,
+        folder: &Path,
+    ) -> Result<Self, Error> {
         let streams = || {
             output
                 .try_clone()
@@ -47,7 +54,10 @@ impl Process {
             .stdout(streams()?)
             .stderr(streams()?);
         let mut guard = shell(GUARD);
-        guard.stdout(Stdio::null()).stderr(Stdio::null());
+        guard
+            .arg(folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let mut guard = guard.spawn().map_err(Error::system("starting sh"))?;
         let child = match starter.spawn() {
             Ok(child) => child,

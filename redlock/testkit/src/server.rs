@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use redis::RedisError;
 use tempfile::TempDir;
 
+use crate::options::quoted;
 use crate::port::PortClaim;
 use crate::process::Process;
+use crate::tls::TlsFiles;
 use crate::{Error, ServerOptions};
 
 /// How long a server may take until it answers.
@@ -21,7 +23,7 @@ const ATTEMPTS: usize = 5;
 
 /// A real redis-server on a loopback port and in a temporary folder of its own, for as long as this value lives: dropping it
 /// kills the process, stopped or not, and removes the folder. When the test process dies without dropping anything, a guard
-/// still kills the server.
+/// still kills the server and removes the folder.
 ///
 /// All methods block, for milliseconds as long as the server answers, and all take `&self`, so that one task may break a
 /// server that others use.
@@ -31,6 +33,7 @@ pub struct RedisServer {
     program: PathBuf,
     version: (u32, u32),
     port: PortClaim,
+    tls: Option<(PortClaim, TlsFiles)>,
     // Dropped before the folder, in which the process writes.
     process: Mutex<Option<Process>>,
     folder: TempDir,
@@ -48,13 +51,22 @@ impl RedisServer {
             let folder = tempfile::Builder::new()
                 .prefix("redlock-testkit-")
                 .tempdir();
+            let folder = folder.map_err(Error::system("making a temporary folder"))?;
+            let tls = match options.tls {
+                Some(kind) => Some((
+                    PortClaim::new()?,
+                    TlsFiles::create(folder.path().join("tls"), kind)?,
+                )),
+                None => None,
+            };
             let server = Self {
                 options: options.clone(),
                 program: options.binary.path(),
                 version,
                 port: PortClaim::new()?,
+                tls,
                 process: Mutex::new(None),
-                folder: folder.map_err(Error::system("making a temporary folder"))?,
+                folder,
             };
             match server.restart() {
                 Ok(()) => return Ok(server),
@@ -85,6 +97,34 @@ impl RedisServer {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.port()
+    }
+
+    /// The port for TLS, when there is one.
+    #[must_use]
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls.as_ref().map(|(port, _)| port.port())
+    }
+
+    /// The address for TLS as a Redis URL, when there is one. It names `localhost`, for which valid certificates are made.
+    #[must_use]
+    pub fn tls_url(&self) -> Option<String> {
+        self.tls_port()
+            .map(|port| format!("rediss://localhost:{port}/"))
+    }
+
+    /// The file with the certificate of the authority that signed the server's, when it speaks TLS. A client that asks
+    /// the operating system for its authorities takes this one when `SSL_CERT_FILE` names the file as that client starts.
+    #[must_use]
+    pub fn tls_authority(&self) -> Option<PathBuf> {
+        self.tls.as_ref().map(|(_, files)| files.authority())
+    }
+
+    /// The address of its Unix socket as a Redis URL, when there is one.
+    #[must_use]
+    pub fn unix_url(&self) -> Option<String> {
+        self.options
+            .unix_socket
+            .then(|| format!("unix://{}", self.socket().display()))
     }
 
     /// The program's major and minor version.
@@ -157,7 +197,12 @@ impl RedisServer {
         let mut slot = self.process();
         *slot = None;
         let output = self.prepare()?;
-        let process = Process::spawn(&self.program, &[&self.config_file()], &output)?;
+        let process = Process::spawn(
+            &self.program,
+            &[&self.config_file()],
+            &output,
+            self.folder(),
+        )?;
         // From here on an error kills the process by dropping it.
         self.await_ready(&process)?;
         *slot = Some(process);
@@ -244,6 +289,10 @@ impl RedisServer {
         result.expect("a running server can be stopped and continued");
     }
 
+    fn socket(&self) -> PathBuf {
+        self.folder().join("redis.sock")
+    }
+
     fn config_file(&self) -> PathBuf {
         self.folder().join("redis.conf")
     }
@@ -255,12 +304,21 @@ impl RedisServer {
         fs::create_dir_all(&data).map_err(Error::system("making the data folder"))?;
         let mut lines = vec![
             format!("port {}", self.port()),
-            format!("dir {}", crate::options::quoted(&data.to_string_lossy())),
+            format!("dir {}", quoted(&data.to_string_lossy())),
             format!(
                 "logfile {}",
-                crate::options::quoted(&self.folder().join("redis.log").to_string_lossy())
+                quoted(&self.folder().join("redis.log").to_string_lossy())
             ),
         ];
+        if let Some((port, files)) = &self.tls {
+            lines.extend(files.lines(port.port()));
+        }
+        if self.options.unix_socket {
+            lines.push(format!(
+                "unixsocket {}",
+                quoted(&self.socket().to_string_lossy())
+            ));
+        }
         lines.extend(self.options.lines(self.version));
         fs::write(self.config_file(), lines.join("\n") + "\n")
             .map_err(Error::system("writing redis.conf"))?;

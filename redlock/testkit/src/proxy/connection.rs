@@ -8,8 +8,9 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
+use super::frame::Frames;
 use super::state::{Shared, Ticket};
-use super::{Cut, Fate, Way, frame};
+use super::{Cut, Fate, Way};
 
 /// Carries messages until both sides have ended. The sides end on their own: a client that goes away leaves what it has sent
 /// on the way, as a network does, and the server may still get it much later.
@@ -81,9 +82,9 @@ async fn read(mut reader: ReadHalf<'_>, inbound: Inbound) {
         way,
         queue,
     } = inbound;
-    let mut buffer = Vec::new();
-    while matches!(reader.read_buf(&mut buffer).await, Ok(1..)) {
-        while let Some(message) = frame::take(&mut buffer) {
+    let mut frames = Frames::default();
+    while matches!(reader.read_buf(&mut frames.buffer).await, Ok(1..)) {
+        while let Some(message) = frames.take() {
             let _ = queue.send(shared.arrive(connection, way, message));
         }
     }

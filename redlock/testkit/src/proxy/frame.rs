@@ -11,16 +11,34 @@ enum Found {
     Foreign,
 }
 
-/// Takes the first whole message off the buffer. Bytes that are no RESP come as they are, as soon as they come: a proxy in
-/// front of TLS still delays, holds and cuts, but sees no messages.
-pub(super) fn take(buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
-    let length = match find(buffer) {
-        Found::Whole(length) => length,
-        Found::Foreign => buffer.len(),
-        Found::Part => return None,
-    };
-    let rest = buffer.split_off(length);
-    Some(std::mem::replace(buffer, rest))
+/// Cuts what is read from a connection into messages. Bytes that are no RESP come as they are, as soon as they come, and so
+/// does everything after them: a proxy in front of TLS still delays, holds and cuts, but sees no messages.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    /// What has been read and not taken.
+    pub(super) buffer: Vec<u8>,
+    foreign: bool,
+}
+
+impl Frames {
+    /// Takes the first whole message off the buffer.
+    pub(super) fn take(&mut self) -> Option<Vec<u8>> {
+        let found = if self.foreign && !self.buffer.is_empty() {
+            Found::Foreign
+        } else {
+            find(&self.buffer)
+        };
+        let length = match found {
+            Found::Whole(length) => length,
+            Found::Foreign => {
+                self.foreign = true;
+                self.buffer.len()
+            }
+            Found::Part => return None,
+        };
+        let rest = self.buffer.split_off(length);
+        Some(std::mem::replace(&mut self.buffer, rest))
+    }
 }
 
 /// Whether a message is of the kind that answers no request (RESP3's push).
@@ -106,22 +124,33 @@ mod tests {
                     String::from_utf8_lossy(&message[..end])
                 );
             }
-            let mut buffer = [message, b"+next\r\n".as_slice()].concat();
-            assert_eq!(take(&mut buffer).as_deref(), Some(message));
-            assert_eq!(take(&mut buffer).as_deref(), Some(b"+next\r\n".as_slice()));
-            assert_eq!(take(&mut buffer), None);
+            let mut frames = Frames {
+                buffer: [message, b"+next\r\n".as_slice()].concat(),
+                foreign: false,
+            };
+            assert_eq!(frames.take().as_deref(), Some(message));
+            assert_eq!(frames.take().as_deref(), Some(b"+next\r\n".as_slice()));
+            assert_eq!(frames.take(), None);
         }
     }
 
     #[test]
-    fn foreign_bytes_pass_at_once() {
+    fn foreign_bytes_pass_at_once_and_so_does_all_that_follows() {
         for bytes in [
             b"PING\r\n".as_slice(),
             b"\x16\x03\x01",
             b"$x\r\n",
             b"*99999999999999\r\n",
         ] {
-            assert_eq!(take(&mut bytes.to_vec()).as_deref(), Some(bytes));
+            let mut frames = Frames {
+                buffer: bytes.to_vec(),
+                foreign: false,
+            };
+            assert_eq!(frames.take().as_deref(), Some(bytes));
+            assert_eq!(frames.take(), None);
+            // The middle of a TLS record may look like the beginning of a message.
+            frames.buffer.extend(b"*3\r\n");
+            assert_eq!(frames.take().as_deref(), Some(b"*3\r\n".as_slice()));
         }
     }
 }

@@ -83,6 +83,27 @@ async fn everything_passes_and_is_counted() {
 }
 
 #[tokio::test]
+async fn a_message_of_many_reads_stays_whole() {
+    let lab = Lab::new();
+    let mut client = lab.client().await;
+    let value = "x".repeat(3 << 20);
+    let request = lab.proxy.next_request("alpha");
+    redis::cmd("SET")
+        .arg("alpha")
+        .arg(&value)
+        .exec_async(&mut client)
+        .await
+        .unwrap();
+    assert!(request.forwarded().await.bytes.len() > value.len());
+    let back: String = redis::cmd("GET")
+        .arg("alpha")
+        .query_async(&mut client)
+        .await
+        .unwrap();
+    assert!(back == value);
+}
+
+#[tokio::test]
 async fn a_held_request_reaches_the_server_only_when_it_may() {
     let lab = Lab::new();
     let client = lab.client().await;

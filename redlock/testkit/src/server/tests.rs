@@ -110,6 +110,18 @@ fn a_password_is_demanded_and_used() {
 }
 
 #[test]
+fn a_unix_socket_leads_to_the_same_server_also_after_a_kill() {
+    let server = RedisServer::start(&ServerOptions::new().unix_socket()).unwrap();
+    server.restart().unwrap();
+    server.command(&["SET", "k", "v"]);
+    let client = redis::Client::open(server.unix_url().unwrap()).unwrap();
+    let value = redis::cmd("GET")
+        .arg("k")
+        .query::<Value>(&mut client.get_connection().unwrap());
+    assert_eq!(value, Ok(text("v")));
+}
+
+#[test]
 fn an_error_reply_is_an_error() {
     let server = RedisServer::start(&ServerOptions::new()).unwrap();
     server.command(&["SET", "k", "v"]);
@@ -220,6 +232,9 @@ fn a_server_dies_with_the_process_that_started_it() {
     wait_until("both servers are gone", || {
         !pids.iter().any(|&pid| lives(pid))
     });
+    // The folder that the test harness and the note share, and nothing of the servers.
+    let left = || fs::read_dir(folder.path()).unwrap().count();
+    wait_until("their folders are gone", || left() == 1);
 }
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {

@@ -264,13 +264,14 @@ impl Builder {
             let node: Arc<dyn Node> = match source {
                 NodeSource::Custom(factory) => factory.node(&settings, &self.runtime),
                 NodeSource::Url(url) => {
-                    let endpoint =
+                    let (address, credentials) =
                         redis::parse_url(url).map_err(|problem| BuildError::InvalidUrl {
                             index: index + 1,
                             problem: problem.to_string(),
                         })?;
                     Arc::new(RedisNode::new(NodeConfig {
-                        endpoint,
+                        address,
+                        credentials,
                         settings: settings.clone(),
                         runtime: self.runtime.clone(),
                         connector: self.connector.clone(),

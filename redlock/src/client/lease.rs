@@ -8,7 +8,7 @@ use super::driver::Driver;
 use crate::{
     error::ExtendError,
     protocol::{
-        Answer, FencingToken, OwnerToken, Reason,
+        FencingToken, OwnerToken,
         claim::Failure,
         extend::{Loss, Round, State},
     },
@@ -49,18 +49,6 @@ impl Lease {
     /// When the nodes' answers say that the resource may be free.
     pub(super) fn free_in(&self) -> Option<Duration> {
         self.driver.read(|claim| claim.free_in())
-    }
-
-    /// The report, if it says that two configured nodes are one server: then the cluster has fewer
-    /// nodes than it seems, and nobody should find that out later.
-    pub(super) fn refused_as_same_server(&self) -> Option<Box<Report>> {
-        let same = self.driver.read(|claim| {
-            claim.answers().iter().flatten().any(|answer| match answer {
-                Answer::Refused(Reason::Down(reason)) => matches!(**reason, Reason::SameServer(_)),
-                answer => matches!(answer, Answer::Refused(Reason::SameServer(_))),
-            })
-        });
-        same.then(|| Box::new(self.report()))
     }
 
     /// The resource, as it was named when it was acquired.

@@ -4,6 +4,11 @@
 //! exact; [`on_redis`] against redis-server processes, for what only a real server shows. Rows that the
 //! protocol core decides alone are tests beside it, under the same names.
 
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test says what it expects by failing, on real time where servers are real"
+)]
 
 mod on_memory;
+mod on_redis;

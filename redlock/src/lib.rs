@@ -3,6 +3,7 @@
 pub mod connector;
 pub mod node;
 pub mod protocol;
+pub mod redis;
 pub mod runtime;
 pub mod settings;
 

@@ -7,7 +7,7 @@ use redlock::{
     node::Inspection,
     redis::{Limits, parse_url},
 };
-use redlock_testkit::{Binary, Listener, RedisServer, ServerOptions};
+use redlock_testkit::{Certificate, Listener, RedisServer, ServerOptions};
 
 use crate::support::*;
 
@@ -145,66 +145,70 @@ async fn half_alive_node_and_stall_after_hello() {
     );
 }
 
-/// What a folder with a certificate for localhost and 127.0.0.1 holds.
-fn certificate(folder: &std::path::Path) {
-    let output = Command::new("openssl")
+/// Set in the process that trusts the authority of a test: the URL that it shall connect to.
+const CHILD: &str = "REDLOCK_TEST_TLS_URL";
+
+/// Says in a child process, which trusts `server`'s authority, how its certificate was taken.
+fn with_trust(server: &RedisServer) -> String {
+    let authority = server.tls_authority().unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
         .args([
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            "--exact",
+            "refused::certificates_are_checked",
+            "--nocapture",
         ])
-        .args(["-subj", "/CN=localhost"])
-        .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
-        .args(["-keyout", "key.pem", "-out", "cert.pem"])
-        .current_dir(folder)
+        .env("SSL_CERT_FILE", authority)
+        .env(CHILD, server.tls_url().unwrap())
         .output()
-        .expect("openssl is installed");
-    assert!(output.status.success(), "{output:?}");
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The trusted authorities are read once per process, from a file that the environment names, so a
+/// child process of this test does the connecting.
+#[tokio::test]
+async fn certificates_are_checked() {
+    if let Ok(url) = std::env::var(CHILD) {
+        let client = Client::new(&url, settings(), patient());
+        println!("looked: {:?}", client.inspect(Inspection::Look).await);
+        return;
+    }
+    for (certificate, said) in [
+        (Certificate::Valid, "looked: Ok("),
+        (Certificate::Expired, "looked: Err(Tls("),
+        (Certificate::OtherName, "looked: Err(Tls("),
+    ] {
+        let server = RedisServer::start(&ServerOptions::new().tls(certificate)).unwrap();
+        let output = with_trust(&server);
+        assert!(output.contains(said), "{certificate:?}: {output}");
+        // Nobody trusts the authority here, and `#insecure` does not ask.
+        let reason = refusal(&server.tls_url().unwrap()).await;
+        assert!(matches!(reason, Reason::Tls(_)), "{reason:?}");
+        let url = server.tls_url().unwrap() + "#insecure";
+        let client = Client::admitted_with(&url, settings(), patient()).await;
+        let mine = owner();
+        granted(&client.acquire(mine).await);
+        assert_eq!(client.release(mine).await, Answer::Released);
+    }
 }
 
 #[tokio::test]
-async fn tls_is_spoken_and_its_absence_is_named() {
-    let folder = std::env::temp_dir().join(format!("redlock-tls-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    certificate(&folder);
-    let file = |name: &str| folder.join(name).display().to_string();
-    let claim = redlock_testkit::ClosedPort::new().unwrap();
-    let port = claim.port();
-    let options = ServerOptions::new()
-        .binary(Binary::System)
-        .config("tls-port", port.to_string())
-        .config("tls-cert-file", file("cert.pem"))
-        .config("tls-key-file", file("key.pem"))
-        .config("tls-auth-clients", "no");
-    let server = RedisServer::start(&options).unwrap();
-
-    // Whether its alert or its reset is seen first is a race; both say what to do.
-    let reason = refusal(&format!("redis://127.0.0.1:{port}")).await;
+async fn tls_on_one_side_only_is_named() {
+    let server = RedisServer::start(&ServerOptions::new().tls(Certificate::Valid)).unwrap();
+    // Whether the server's alert or its reset is seen first is a race; both say what to do.
+    let url = format!("redis://127.0.0.1:{}", server.tls_port().unwrap());
+    let reason = refusal(&url).await;
     assert!(reason.to_string().contains("rediss://"), "{reason}");
-    let url = format!("rediss://127.0.0.1:{port}/#insecure");
-    let client = Client::admitted_with(&url, settings(), patient()).await;
-    let mine = owner();
-    granted(&client.acquire(mine).await);
-    assert_eq!(client.release(mine).await, Answer::Released);
-
-    let reason = refusal(&format!("rediss://127.0.0.1:{port}")).await;
-    assert!(
-        matches!(reason, Reason::Tls(_)),
-        "the certificate is unknown: {reason:?}"
-    );
     let http = Listener::banner(Listener::HTTP).unwrap();
     let reason = refusal(&http.url().replace("redis://", "rediss://")).await;
     assert!(matches!(reason, Reason::Tls(_)), "{reason:?}");
-    drop(server);
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[tokio::test]
 async fn unix_sockets_are_spoken() {
     for options in versions() {
-        let folder = std::env::temp_dir();
-        let path = folder.join(format!("redlock-{}.sock", std::process::id()));
-        let path = path.display().to_string();
-        let server = RedisServer::start(&options.config("unixsocket", &path)).unwrap();
-        let client = Client::new(&format!("unix://{path}"), settings(), patient());
+        let server = RedisServer::start(&options.unix_socket()).unwrap();
+        let client = Client::new(&server.unix_url().unwrap(), settings(), patient());
         client.inspect(Inspection::AdmitNew).await.unwrap();
         granted(&client.acquire(owner()).await);
         assert!(get(&server, client.lock.key()).is_some());

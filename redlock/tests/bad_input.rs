@@ -251,7 +251,17 @@ async fn a_plain_port_reached_with_tls() {
     let urls = cluster
         .iter()
         .map(|server| format!("rediss://127.0.0.1:{}", server.port()));
-    refused(urls.collect(), &["TLS", "redis://"]).await;
+    let client = Redlock::builder().nodes(urls).build().unwrap();
+    for node in client.preflight().await.nodes {
+        says(&node.facts.unwrap_err(), &["TLS", "use redis://"]);
+    }
+    let error = client
+        .request("r")
+        .within(Duration::ZERO)
+        .acquire()
+        .await
+        .unwrap_err();
+    says(&error, &["TLS", "use redis://"]);
 }
 
 #[tokio::test]

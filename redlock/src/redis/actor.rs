@@ -23,6 +23,7 @@ use super::{
     queue::{Call, Inspect, Job, Queue},
 };
 use crate::{
+    connector::Address,
     node::{GuardState, Verb},
     protocol::{Answer, Reason},
     runtime::BoxFuture,
@@ -163,14 +164,26 @@ impl Actor {
                         self.go_down(Reason::HandshakeTimeout(limit));
                     }
                     Poll::Pending => {
-                        let text = format!("no answer within {} ms", limit.as_millis());
-                        self.go_down(Reason::Connect(text.into()));
+                        let reason = self.unanswered(limit);
+                        self.go_down(reason);
                     }
                 }
                 true
             }
             Phase::Up(_) => self.serve(cx),
         }
+    }
+
+    /// Nothing came back while connecting. A plain server waits silently for the rest of what it
+    /// takes for a command when it is greeted with TLS.
+    fn unanswered(&self, limit: Duration) -> Reason {
+        let hint = match self.shared.address {
+            Address::Tls { .. } => {
+                "; if it does not speak TLS on this port, use redis:// in its URL"
+            }
+            _ => "",
+        };
+        Reason::Connect(format!("no answer within {} ms{hint}", limit.as_millis()).into())
     }
 
     fn connect(&mut self, now: Duration) {

@@ -27,7 +27,7 @@ use super::{
     stream::{Health, Watched},
 };
 use crate::{
-    connector::ConnectError,
+    connector::{Address, ConnectError},
     protocol::{OwnerToken, Reason},
     runtime::BoxFuture,
 };
@@ -80,7 +80,8 @@ pub(super) async fn establish(
         .set_pipeline_buffer_size(MAX_BATCHES + 1);
     let (connection, driver) = MultiplexedConnection::new_with_config(&login, watched, config)
         .await
-        .map_err(|error| refusal(&error, &health))?;
+        .map_err(|error| refusal(&error, &health))
+        .map_err(|reason| hint(reason, &shared.address, &health))?;
     let mut setup = Setup {
         shared,
         connection,
@@ -223,6 +224,16 @@ fn closed(health: &Health) -> Reason {
     health.not_redis().unwrap_or_else(|| {
         Reason::Connect(format!("during the handshake: {}", health.broke()).into())
     })
+}
+
+/// A TLS port closes a connection that does not speak TLS, often without a word.
+fn hint(reason: Reason, address: &Address, health: &Health) -> Reason {
+    match (reason, address) {
+        (Reason::Connect(text), Address::Tcp { .. }) if !health.has_received() => Reason::Connect(
+            format!("{text}; if this is a TLS port use rediss:// in its URL").into(),
+        ),
+        (reason, _) => reason,
+    }
 }
 
 /// Why the server did not take us.

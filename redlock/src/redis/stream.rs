@@ -23,6 +23,7 @@ pub(super) struct Health {
 
 #[derive(Debug, Default)]
 struct Ended {
+    received: bool,
     not_redis: Option<Reason>,
     broke: Option<Arc<str>>,
 }
@@ -36,6 +37,11 @@ impl Health {
     /// What answered, if it was not a Redis server.
     pub(super) fn not_redis(&self) -> Option<Reason> {
         self.lock().not_redis.clone()
+    }
+
+    /// Whether anything came from the server.
+    pub(super) fn has_received(&self) -> bool {
+        self.lock().received
     }
 
     /// How the stream ended.
@@ -112,6 +118,7 @@ impl AsyncRead for Watched {
             self.health.record("the server closed it");
         } else if !self.sniffed {
             self.sniffed = true;
+            self.health.lock().received = true;
             if let Some(reason) = sniff(received) {
                 self.health.lock().not_redis = Some(reason);
                 self.health.reset_on_close(true);

@@ -60,7 +60,7 @@ fn unparsable_urls() {
         "redis://host/not-a-number",
         &format!("redis://user:{SECRET}@host:x"),
         &format!("redis//user:{SECRET}@host"),
-        &format!("{SECRET}"),
+        SECRET,
     ] {
         let built = Redlock::builder().nodes(["redis://good", url]).build();
         let error = built.expect_err(url);

@@ -372,9 +372,6 @@ impl Driver {
             if let Answer::Granted { counter } = answer {
                 self.shared.saw_counter(&self.lock, counter);
             }
-            tracing::trace!(
-                resource = %self.lock, node = %self.shared.names[node], ?call, %answer, "answered"
-            );
             // Read after the answer arrived: a round counts only if its deadline still stands then.
             let now = self.shared.runtime.read_clocks();
             core.claim.handle_answer(node, call, answer, &now);
@@ -394,7 +391,13 @@ impl Driver {
                     resource = %self.lock, node = %self.shared.names[node],
                     "the lock key vanished although the node did not restart: evicted or deleted by hand?"
                 ),
-                Action::Decided | Action::Over | Action::Freed => wake = true,
+                Action::Over => {
+                    if let Some(loss) = core.claim.loss() {
+                        tracing::warn!(resource = %self.lock, ?loss, "lease lost");
+                    }
+                    wake = true;
+                }
+                Action::Decided | Action::Freed => wake = true,
             }
         }
         if core.claim.take_publishing() {
@@ -429,7 +432,10 @@ impl Driver {
             owner: self.owner,
             verb,
         };
-        let reply = Reply::new(self.clone(), node, call);
+        let span = tracing::debug_span!(
+            "call", node = %self.shared.names[node], resource = %self.lock, ?verb
+        );
+        let reply = Reply::new(self.clone(), node, call).traced(span);
         self.shared.nodes[node].submit(request, reply);
     }
 }

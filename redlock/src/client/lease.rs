@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future;
+use tracing::Instrument as _;
 
 use super::driver::Driver;
 use crate::{
@@ -119,7 +120,8 @@ impl Lease {
     /// The calls under way go on; confirmations still move the deadline.
     pub async fn extend(&self, ttl: Duration) -> Result<(), ExtendError> {
         let ttl = self.driver.shared.config.check_ttl(ttl)?;
-        let ended = self.driver.extend(ttl).await;
+        let span = tracing::debug_span!("extend", resource = %self.driver.lock, ?ttl);
+        let ended = self.driver.extend(ttl).instrument(span).await;
         match (self.driver.state(), ended) {
             (State::Held, Round::Renewed) => Ok(()),
             (State::Held, _) => Err(ExtendError::Unknown {
@@ -177,7 +179,9 @@ impl Lease {
         self.driver.release();
         let shared = &self.driver.shared;
         let most = shared.runtime.sleep(shared.config.node_timeout);
-        future::select(std::pin::pin!(self.driver.freed()), most).await;
+        let span = tracing::debug_span!("release", resource = %self.driver.lock);
+        let freed = std::pin::pin!(self.driver.freed().instrument(span));
+        future::select(freed, most).await;
         self.driver.release_report()
     }
 }

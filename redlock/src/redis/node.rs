@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     connector::{Address, Connector},
-    node::{Inspection, Node, NodeFacts, Reply, Request, Verb},
+    node::{Inspection, Node, NodeFacts, Reply, Request},
     protocol::{Answer, Reason},
     runtime::{BoxFuture, NoRuntime, Runtime},
     settings::Settings,
@@ -106,21 +106,7 @@ impl Shared {
 
     /// Hands out the answer to a call.
     pub(super) fn answer(&self, call: Call, answer: Answer) {
-        let Call { request, reply, .. } = call;
-        tracing::debug!(
-            node = %self.name, verb = verb_name(&request.verb), resource = %request.lock,
-            answer = %answer,
-        );
-        reply.send(answer);
-    }
-}
-
-const fn verb_name(verb: &Verb) -> &'static str {
-    match verb {
-        Verb::Acquire { .. } => "acquire",
-        Verb::Publish { .. } => "publish",
-        Verb::Extend { .. } => "extend",
-        Verb::Release { .. } => "release",
+        call.reply.send(answer);
     }
 }
 

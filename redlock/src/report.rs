@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::protocol::{Answer, Quorum, Reason};
+use crate::protocol::{Answer, Quorum};
 
 /// One node's part in an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +60,7 @@ impl Report {
     /// Whether two configured nodes turned out to be one server: then the cluster has fewer nodes
     /// than it seems, and nobody should find that out later.
     pub fn has_same_server(&self) -> bool {
-        let same = |answer: &Answer| match answer {
-            Answer::Refused(Reason::Down(reason)) => matches!(**reason, Reason::SameServer(_)),
-            answer => matches!(answer, Answer::Refused(Reason::SameServer(_))),
-        };
-        self.count(same) > 0
+        self.count(Answer::is_same_server) > 0
     }
 
     /// How many nodes had not answered when the outcome was certain.

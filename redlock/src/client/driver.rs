@@ -140,6 +140,9 @@ impl Driver {
 
     /// Resolves when the lease is lost or released; says which.
     pub(super) async fn over(self: &Arc<Self>) -> State {
+        // The runtime that acquired may be gone, and its watcher with it. Without any runtime there is
+        // nobody who could wait here.
+        let _ = self.shared.ensure_watcher();
         self.until(|core, now| core.claim.check(now) != State::Held)
             .await;
         self.state()

@@ -9,7 +9,7 @@ use super::driver::Driver;
 use crate::{
     error::ExtendError,
     protocol::{
-        FencingToken, OwnerToken,
+        Answer, FencingToken, OwnerToken,
         claim::Failure,
         extend::{Loss, Round, State},
     },
@@ -50,6 +50,12 @@ impl Lease {
     /// When the nodes' answers say that the resource may be free.
     pub(super) fn free_in(&self) -> Option<Duration> {
         self.driver.read(|claim| claim.free_in())
+    }
+
+    /// Whether an answer said that two configured nodes are one server.
+    pub(super) fn saw_same_server(&self) -> bool {
+        self.driver
+            .read(|claim| claim.answers().iter().flatten().any(Answer::is_same_server))
     }
 
     /// The resource, as it was named when it was acquired.

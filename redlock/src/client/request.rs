@@ -190,12 +190,12 @@ impl Request {
         lease.decided().await;
         let failed = match lease.hand_out() {
             Ok(()) => {
-                let report = lease.report();
-                if !report.has_same_server() {
+                // Two configured nodes are one server: nobody should find that out later.
+                if !lease.saw_same_server() {
                     tracing::debug!(resource = %key, token = %lease.fencing_token(), "acquired");
                     return Ok(lease);
                 }
-                let report = Box::new(report);
+                let report = Box::new(lease.report());
                 Attempt::hopeless(AcquireError::Misconfigured { report })
             }
             Err(failure) => Attempt::new(failure, &lease, ttl),

@@ -1,4 +1,5 @@
 //! Servers that cannot be nodes, and what is said about them.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::{process::Command, time::Duration};
 

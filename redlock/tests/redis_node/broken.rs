@@ -85,9 +85,7 @@ async fn late_set_of_closed_connection() {
             let late = proxy.messages().into_iter().find(is_late);
             late.expect("it was held").fate == Fate::Waiting
         };
-        while waits(&proxy) {
-            pass(Duration::from_millis(5)).await;
-        }
+        until(|| !waits(&proxy)).await;
         server.command(&["PING"]);
         assert_eq!(get(&server, client.lock.key()), None);
         // The new connection lives, and kills nobody.
@@ -143,20 +141,23 @@ async fn stopped_node() {
         server.stop();
         let extended = client.extend(mine, TEN, 0);
         let acquired = client.acquire(theirs);
-        let in_doubt = loop {
-            pass(Duration::from_millis(20)).await;
-            let unborn = owner();
-            let expires = later(Duration::ZERO);
-            let verb = Verb::Acquire {
-                ttl: TEN,
-                proposal: 1,
-                expires,
-            };
-            match client.call(unborn, verb).await {
-                Answer::Refused(Reason::NotSent) => {}
-                other => break other,
+        let doubt = async {
+            loop {
+                pass(Duration::from_millis(20)).await;
+                let unborn = owner();
+                let expires = later(Duration::ZERO);
+                let verb = Verb::Acquire {
+                    ttl: TEN,
+                    proposal: 1,
+                    expires,
+                };
+                match client.call(unborn, verb).await {
+                    Answer::Refused(Reason::NotSent) => {}
+                    other => break other,
+                }
             }
         };
+        let in_doubt = bounded(doubt).await;
         assert!(
             matches!(&in_doubt, Answer::Refused(Reason::Stalled(age)) if *age > limits.node_timeout),
             "{in_doubt:?}"
@@ -165,13 +166,16 @@ async fn stopped_node() {
         assert!(lost(&extended.await));
         assert!(lost(&acquired.await));
         // While it cannot be reached, refusals are immediate.
-        let refused = loop {
-            match client.acquire(owner()).await {
-                answer if down(&answer) => break answer,
-                Answer::Refused(Reason::HandshakeTimeout(_)) => {}
-                other => panic!("{other:?}"),
+        let refusal = async {
+            loop {
+                match client.acquire(owner()).await {
+                    answer if down(&answer) => break answer,
+                    Answer::Refused(Reason::HandshakeTimeout(_)) => {}
+                    other => panic!("{other:?}"),
+                }
             }
         };
+        let refused = bounded(refusal).await;
         assert!(refused.to_string().contains("handshake"), "{refused}");
         server.cont();
         let [theirs, mine] = released;
@@ -196,7 +200,7 @@ async fn releases_wait_for_a_node_that_is_down() {
         let mine = owner();
         granted(&client.acquire(mine).await);
         server.kill();
-        while !down(&client.acquire(owner()).await) {}
+        bounded(async { while !down(&client.acquire(owner()).await) {} }).await;
         let answer = client.extend(mine, TEN, 0).await;
         assert!(answer.to_string().contains("refused"), "{answer}");
         let released = client.release(mine);

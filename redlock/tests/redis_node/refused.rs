@@ -36,9 +36,7 @@ async fn readonly_node() {
             "{answer:?}"
         );
         assert_eq!(refusal(&replica.url()).await, Reason::Replica);
-        while master.info("connected_slaves").as_deref() != Some("1") {
-            pass(Duration::from_millis(10)).await;
-        }
+        until(|| master.info("connected_slaves").as_deref() == Some("1")).await;
         assert_eq!(refusal(&master.url()).await, Reason::HasReplicas(1));
         let trusting = redlock::Settings {
             restart_guard: false,

@@ -15,7 +15,7 @@
 //! What it does not promise: where the ACL forbids `CLIENT KILL`, a call that was under way on a
 //! broken connection may still be executed after its release; its key then lives for its TTL.
 //!
-//! In reading order: [`url`] and [`node`] are what users touch; `actor` is the task; `connect`,
+//! In reading order: `url` and `node` are what users touch; `actor` is the task; `connect`,
 //! `link` and `queue` are its parts; `script`, `reply` and `info` are what is said on the wire.
 
 mod actor;

@@ -67,9 +67,7 @@ async fn restart_amnesia_and_flushed_node() {
 
         // restart_amnesia: the quarantine starts with the reconnection, before any acquisition.
         server.restart_empty().unwrap();
-        while guard_field(&server, "candidate").is_none() {
-            pass(Duration::from_millis(10)).await;
-        }
+        until(|| guard_field(&server, "candidate").is_some()).await;
         assert!(matches!(
             client.inspect(Inspection::Look).await.unwrap().guard,
             GuardState::Quarantined { remaining } if remaining <= TTL

@@ -1,4 +1,5 @@
 //! Servers that cannot be nodes, and what is said about them.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::{process::Command, time::Duration};
 
@@ -35,9 +36,7 @@ async fn readonly_node() {
             "{answer:?}"
         );
         assert_eq!(refusal(&replica.url()).await, Reason::Replica);
-        while master.info("connected_slaves").as_deref() != Some("1") {
-            pass(Duration::from_millis(10)).await;
-        }
+        until(|| master.info("connected_slaves").as_deref() == Some("1")).await;
         assert_eq!(refusal(&master.url()).await, Reason::HasReplicas(1));
         let trusting = redlock::Settings {
             restart_guard: false,

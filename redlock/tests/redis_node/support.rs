@@ -207,6 +207,16 @@ pub(crate) async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
+/// Looks again and again until something has happened that no event tells of.
+pub(crate) async fn until(mut happened: impl FnMut() -> bool) {
+    bounded(async {
+        while !happened() {
+            pass(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
 /// The value of a key, as text.
 pub(crate) fn get(server: &RedisServer, key: &[u8]) -> Option<String> {
     match server.command(&[b"GET", key]) {

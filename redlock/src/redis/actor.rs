@@ -107,13 +107,13 @@ impl Actor {
             Verb::Publish { .. } | Verb::Extend { .. } => self.unavailable(),
         };
         match refused {
-            Some(reason) => self.shared.answer(call, Answer::Refused(reason)),
+            Some(reason) => call.reply.send(Answer::Refused(reason)),
             None => self.queue.push_back(Job::Call(call)),
         }
         if self.queue.releases() > MAX_RELEASES
             && let Some(Job::Call(call)) = self.queue.take_earliest_release()
         {
-            self.shared.answer(call, Answer::Refused(Reason::Expired));
+            call.reply.send(Answer::Refused(Reason::Expired));
         }
     }
 
@@ -221,7 +221,7 @@ impl Actor {
 
     fn refuse(&self, job: Job, reason: Reason) {
         match job {
-            Job::Call(call) => self.shared.answer(call, Answer::Refused(reason)),
+            Job::Call(call) => call.reply.send(Answer::Refused(reason)),
             Job::Inspect(look) => answer_inspect(look, Err(reason)),
             Job::Load => {}
         }
@@ -282,7 +282,7 @@ impl Actor {
             {
                 match job {
                     Job::Call(call) if expired(&call, now) => {
-                        self.shared.answer(call, Answer::Refused(Reason::NotSent));
+                        call.reply.send(Answer::Refused(Reason::NotSent));
                     }
                     Job::Inspect(look) if !self.shared.settings.keeps_record() => {
                         let facts = inspect::facts(&link.server, GuardState::NotUsed);
@@ -311,7 +311,7 @@ impl Actor {
         }
         for job in others {
             match job {
-                Job::Call(call) => self.shared.answer(call, Answer::Unknown(reason.clone())),
+                Job::Call(call) => call.reply.send(Answer::Unknown(reason.clone())),
                 job => self.refuse(job, reason.clone()),
             }
         }

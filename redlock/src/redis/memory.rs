@@ -144,7 +144,7 @@ impl Memory {
                     {
                         // Resent now, it would be executed after the release.
                         let text = "NOSCRIPT after the decision".into();
-                        shared.answer(call, Answer::Refused(Reason::Server(text)));
+                        call.reply.send(Answer::Refused(Reason::Server(text)));
                         continue;
                     }
                     call.whole = true;
@@ -188,6 +188,6 @@ impl Memory {
             }
             _ => {}
         }
-        shared.answer(call, answer);
+        call.reply.send(answer);
     }
 }

@@ -103,11 +103,6 @@ impl Shared {
     pub(super) fn keep_memory(&self, memory: Memory) {
         *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = memory;
     }
-
-    /// Hands out the answer to a call.
-    pub(super) fn answer(&self, call: Call, answer: Answer) {
-        call.reply.send(answer);
-    }
 }
 
 struct Handle {
@@ -191,7 +186,7 @@ impl Node for RedisNode {
         };
         if let Some(Message::Call(call)) = self.handle.send(Message::Call(call)) {
             let refused = Answer::Refused(Reason::NoRuntime);
-            self.handle.shared.answer(call, refused);
+            call.reply.send(refused);
         }
     }
 

@@ -98,17 +98,18 @@ impl Acquisition {
 
     /// A node answered the publication of `counter`.
     pub fn handle_publish_answer(&mut self, node: usize, counter: u64, answer: &Answer) {
-        let Some(Member::Granted { holds, asked }) = self.members.get(node).copied() else {
+        let Some(member) = self.members.get_mut(node) else {
             return;
         };
-        self.members[node] = match answer {
-            Answer::Confirmed => Member::Granted {
+        *member = match (*member, answer) {
+            // The key there is no longer ours: it never counts again, not even as a grant.
+            (Member::Granted { .. } | Member::Mute { .. }, Answer::NotOwner { .. }) => Member::Out,
+            (Member::Granted { holds, asked }, Answer::Confirmed) => Member::Granted {
                 holds: holds.max(counter),
                 asked: asked.filter(|latest| *latest > counter),
             },
-            // The key there is no longer ours: it never counts again, not even as a grant.
-            Answer::NotOwner { .. } => Member::Out,
-            _ => Member::Mute { holds },
+            (Member::Granted { holds, .. }, _) => Member::Mute { holds },
+            _ => return,
         };
         self.advance();
     }
@@ -233,5 +234,4 @@ impl Acquisition {
 }
 
 #[cfg(test)]
-#[path = "acquire/tests.rs"]
 mod tests;

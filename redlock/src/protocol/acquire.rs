@@ -183,15 +183,6 @@ impl Acquisition {
                 .filter(|member| wanted(member, target))
                 .count()
         };
-        let out = count(|member, _| matches!(member, Member::Out));
-        if self.quorum.out_of_reach(out) {
-            return Some(Outcome::Lost);
-        }
-        let grants =
-            count(|member, _| matches!(member, Member::Granted { .. } | Member::Mute { .. }));
-        if !self.quorum.reached(grants) {
-            return None;
-        }
         let carrying = count(|member, target| match *member {
             Member::Granted { holds, .. } | Member::Mute { holds } => holds >= target,
             _ => false,
@@ -199,12 +190,13 @@ impl Acquisition {
         if self.quorum.reached(carrying) {
             return Some(Outcome::Won { counter: target });
         }
-        // A mute node below the target never will carry it.
-        let stuck =
-            count(|member, target| matches!(*member, Member::Mute { holds } if holds < target));
-        self.quorum
-            .out_of_reach(out + stuck)
-            .then_some(Outcome::Lost)
+        // A mute node below the target never will carry it, for the target never falls.
+        let never = count(|member, target| match *member {
+            Member::Out => true,
+            Member::Mute { holds } => holds < target,
+            _ => false,
+        });
+        self.quorum.out_of_reach(never).then_some(Outcome::Lost)
     }
 
     /// Asks every node of S that is below the target and has not been asked for it yet.

@@ -508,5 +508,4 @@ impl Claim {
 }
 
 #[cfg(test)]
-#[path = "claim/tests.rs"]
 mod tests;

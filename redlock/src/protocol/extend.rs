@@ -279,5 +279,4 @@ impl Holding {
 }
 
 #[cfg(test)]
-#[path = "extend/tests.rs"]
 mod tests;

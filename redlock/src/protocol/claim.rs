@@ -479,7 +479,7 @@ impl Claim {
     fn is_over(&self) -> bool {
         match &self.phase {
             Phase::Asking => false,
-            Phase::Holding(holding) => holding.state() == State::Released,
+            Phase::Holding(holding) => holding.is_released(),
             Phase::Failed(_) => true,
         }
     }

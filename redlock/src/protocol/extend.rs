@@ -69,6 +69,7 @@ pub struct Holding {
     members: Vec<Member>,
     deadline: Duration,
     state: State,
+    released: bool,
     rounds: Vec<OpenRound>,
     next_round: u32,
 }
@@ -85,6 +86,7 @@ impl Holding {
             members,
             deadline: Duration::ZERO,
             state: State::Held,
+            released: false,
             rounds: Vec::new(),
             next_round: 0,
         };
@@ -118,11 +120,17 @@ impl Holding {
         self.state
     }
 
-    /// The holder lets go; returns whether this call did it.
+    /// The holder lets go; returns whether this call was the first. A lease that was lost stays lost.
     pub fn release(&mut self) -> bool {
-        let first = self.state != State::Released;
-        self.state = State::Released;
-        first
+        if self.state == State::Held {
+            self.state = State::Released;
+        }
+        !std::mem::replace(&mut self.released, true)
+    }
+
+    /// Whether the holder let go, before the loss or after it.
+    pub const fn is_released(&self) -> bool {
+        self.released
     }
 
     /// How many nodes hold the key at least until the deadline.

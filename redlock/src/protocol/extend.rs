@@ -155,6 +155,16 @@ impl Holding {
         signed(self.held()) - signed(self.quorum.spare()) - 1
     }
 
+    /// Whether the key on `node` must still be there at `now`: it was confirmed, and neither its time
+    /// nor the lease's has come.
+    pub fn relies_on(&self, node: usize, now: Duration) -> bool {
+        let until = match self.members.get(node) {
+            Some(Member::Until(until)) => *until,
+            _ => return false,
+        };
+        self.state == State::Held && now < until && now < self.deadline
+    }
+
     /// A late grant: its node counts from the start of the acquisition.
     pub fn handle_late_grant(&mut self, node: usize, until: Duration, now: Duration) {
         if self.check(now) == State::Held && self.members.get(node) == Some(&Member::None) {

@@ -237,6 +237,31 @@ fn a_key_that_vanished_before_its_time_is_an_incident() {
     assert_eq!(actions(&mut claim), [Action::KeyVanished { node: 2 }]);
 }
 
+#[test]
+fn a_key_that_merely_expired_is_no_incident() {
+    // Node 2 missed the renewal, and is asked again when its key has run out.
+    let mut claim = won(3, 3);
+    claim.start_round(TTL, at(ms(900))).unwrap();
+    let Some(Action::Send { call, .. }) = claim.poll_action() else {
+        panic!("extensions are sent")
+    };
+    actions(&mut claim);
+    claim.handle_answer(0, call, Answer::Confirmed, &at(ms(901)));
+    claim.handle_answer(1, call, Answer::Confirmed, &at(ms(901)));
+    actions(&mut claim);
+    claim.handle_answer(2, call, not_owner(), &at(ms(1_200)));
+    assert_eq!(actions(&mut claim), []);
+    assert_eq!(claim.check(&at(ms(1_200))), State::Held);
+
+    // The lease has expired when a late publication finds the key gone.
+    let mut claim = won(5, 3);
+    claim.handle_answer(3, Call::Acquire, granted(4), &at(ms(2)));
+    actions(&mut claim);
+    let publish = Call::Publish { counter: 5 };
+    claim.handle_answer(3, publish, not_owner(), &at(ms(2_000)));
+    assert_eq!(actions(&mut claim), [Action::Over]);
+}
+
 /// What happens next to a claim, drawn at random.
 #[derive(Clone, Debug)]
 enum Event {

@@ -98,17 +98,18 @@ impl Acquisition {
 
     /// A node answered the publication of `counter`.
     pub fn handle_publish_answer(&mut self, node: usize, counter: u64, answer: &Answer) {
-        let Some(Member::Granted { holds, asked }) = self.members.get(node).copied() else {
+        let Some(member) = self.members.get_mut(node) else {
             return;
         };
-        self.members[node] = match answer {
-            Answer::Confirmed => Member::Granted {
+        *member = match (*member, answer) {
+            // The key there is no longer ours: it never counts again, not even as a grant.
+            (Member::Granted { .. } | Member::Mute { .. }, Answer::NotOwner { .. }) => Member::Out,
+            (Member::Granted { holds, asked }, Answer::Confirmed) => Member::Granted {
                 holds: holds.max(counter),
                 asked: asked.filter(|latest| *latest > counter),
             },
-            // The key there is no longer ours: it never counts again, not even as a grant.
-            Answer::NotOwner { .. } => Member::Out,
-            _ => Member::Mute { holds },
+            (Member::Granted { holds, .. }, _) => Member::Mute { holds },
+            _ => return,
         };
         self.advance();
     }
@@ -182,15 +183,6 @@ impl Acquisition {
                 .filter(|member| wanted(member, target))
                 .count()
         };
-        let out = count(|member, _| matches!(member, Member::Out));
-        if self.quorum.out_of_reach(out) {
-            return Some(Outcome::Lost);
-        }
-        let grants =
-            count(|member, _| matches!(member, Member::Granted { .. } | Member::Mute { .. }));
-        if !self.quorum.reached(grants) {
-            return None;
-        }
         let carrying = count(|member, target| match *member {
             Member::Granted { holds, .. } | Member::Mute { holds } => holds >= target,
             _ => false,
@@ -198,12 +190,13 @@ impl Acquisition {
         if self.quorum.reached(carrying) {
             return Some(Outcome::Won { counter: target });
         }
-        // A mute node below the target never will carry it.
-        let stuck =
-            count(|member, target| matches!(*member, Member::Mute { holds } if holds < target));
-        self.quorum
-            .out_of_reach(out + stuck)
-            .then_some(Outcome::Lost)
+        // A mute node below the target never will carry it, for the target never falls.
+        let never = count(|member, target| match *member {
+            Member::Out => true,
+            Member::Mute { holds } => holds < target,
+            _ => false,
+        });
+        self.quorum.out_of_reach(never).then_some(Outcome::Lost)
     }
 
     /// Asks every node of S that is below the target and has not been asked for it yet.
@@ -233,5 +226,4 @@ impl Acquisition {
 }
 
 #[cfg(test)]
-#[path = "acquire/tests.rs"]
 mod tests;

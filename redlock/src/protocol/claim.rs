@@ -372,8 +372,9 @@ impl Claim {
         if let Answer::NotOwner { same_identity, .. } = answer {
             let elapsed = self.watch.observe(now);
             if let Phase::Holding(holding) = &mut self.phase {
+                let vanished = *same_identity && holding.relies_on(node, elapsed);
                 holding.mark_gone(node, elapsed);
-                self.tell_vanished(node, *same_identity);
+                self.tell_vanished(node, vanished);
             }
             self.answers[node] = Some(answer.clone());
             self.tell_over();
@@ -391,10 +392,10 @@ impl Claim {
     ) {
         let elapsed = self.watch.observe(now);
         if let Phase::Holding(holding) = &mut self.phase {
-            let was_held = holding.check(elapsed) == State::Held;
+            let relied_on = holding.relies_on(node, elapsed);
             let ended = holding.handle_answer(node, round, until, &answer, elapsed);
             if let Answer::NotOwner { same_identity, .. } = answer {
-                self.tell_vanished(node, was_held && same_identity);
+                self.tell_vanished(node, relied_on && same_identity);
             }
             self.answers[node] = Some(answer);
             self.actions
@@ -479,7 +480,7 @@ impl Claim {
     fn is_over(&self) -> bool {
         match &self.phase {
             Phase::Asking => false,
-            Phase::Holding(holding) => holding.state() == State::Released,
+            Phase::Holding(holding) => holding.is_released(),
             Phase::Failed(_) => true,
         }
     }
@@ -492,8 +493,8 @@ impl Claim {
         }
     }
 
-    fn tell_vanished(&mut self, node: usize, same_identity: bool) {
-        if same_identity {
+    fn tell_vanished(&mut self, node: usize, vanished: bool) {
+        if vanished {
             self.actions.push_back(Action::KeyVanished { node });
         }
     }
@@ -508,5 +509,4 @@ impl Claim {
 }
 
 #[cfg(test)]
-#[path = "claim/tests.rs"]
 mod tests;

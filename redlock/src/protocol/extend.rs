@@ -59,7 +59,7 @@ enum Member {
 struct OpenRound {
     id: u32,
     waiting: u64,
-    confirmed: usize,
+    confirmed: u64,
 }
 
 /// The confirmations behind one lease.
@@ -69,6 +69,7 @@ pub struct Holding {
     members: Vec<Member>,
     deadline: Duration,
     state: State,
+    released: bool,
     rounds: Vec<OpenRound>,
     next_round: u32,
 }
@@ -85,6 +86,7 @@ impl Holding {
             members,
             deadline: Duration::ZERO,
             state: State::Held,
+            released: false,
             rounds: Vec::new(),
             next_round: 0,
         };
@@ -118,11 +120,17 @@ impl Holding {
         self.state
     }
 
-    /// The holder lets go; returns whether this call did it.
+    /// The holder lets go; returns whether this call was the first. A lease that was lost stays lost.
     pub fn release(&mut self) -> bool {
-        let first = self.state != State::Released;
-        self.state = State::Released;
-        first
+        if self.state == State::Held {
+            self.state = State::Released;
+        }
+        !std::mem::replace(&mut self.released, true)
+    }
+
+    /// Whether the holder let go, before the loss or after it.
+    pub const fn is_released(&self) -> bool {
+        self.released
     }
 
     /// How many nodes hold the key at least until the deadline.
@@ -147,6 +155,16 @@ impl Holding {
         signed(self.held()) - signed(self.quorum.spare()) - 1
     }
 
+    /// Whether the key on `node` must still be there at `now`: it was confirmed, and neither its time
+    /// nor the lease's has come.
+    pub fn relies_on(&self, node: usize, now: Duration) -> bool {
+        let until = match self.members.get(node) {
+            Some(Member::Until(until)) => *until,
+            _ => return false,
+        };
+        self.state == State::Held && now < until && now < self.deadline
+    }
+
     /// A late grant: its node counts from the start of the acquisition.
     pub fn handle_late_grant(&mut self, node: usize, until: Duration, now: Duration) {
         if self.check(now) == State::Held && self.members.get(node) == Some(&Member::None) {
@@ -155,8 +173,9 @@ impl Holding {
         }
     }
 
-    /// Starts a round of renewal and returns its number and the nodes to ask: those that hold our key, and no others, for a node that
-    /// missed the grant is not healed by an extension. `None` when the lease is over.
+    /// Starts a round of renewal and returns its number and the nodes to ask: those that hold our key,
+    /// and no others, for a node that missed the grant is not healed by an extension. `None` when the
+    /// lease is over.
     pub fn start_round(&mut self, now: Duration) -> Option<(u32, Vec<usize>)> {
         if self.check(now) != State::Held {
             return None;
@@ -193,11 +212,16 @@ impl Holding {
         if matches!(answer, Answer::NotOwner { .. }) && self.mark_gone(node, now) != State::Held {
             return self.close(id).then_some(Round::Over);
         }
-        let confirmed = matches!(answer, Answer::Confirmed);
-        if confirmed && let Some(Member::Until(old)) = self.members.get_mut(node) {
-            *old = (*old).max(until);
-            self.raise_deadline();
-        }
+        // A node that has lost the key cannot hold it again: owner tokens are granted once.
+        let member = self.members.get_mut(node)?;
+        let confirmed = match member {
+            Member::Until(old) if matches!(answer, Answer::Confirmed) => {
+                *old = (*old).max(until);
+                true
+            }
+            _ => false,
+        };
+        self.raise_deadline();
         self.settle(node, id, confirmed)
     }
 
@@ -207,7 +231,11 @@ impl Holding {
         if let Some(member @ Member::Until(_)) = self.members.get_mut(node) {
             *member = Member::Gone;
         }
-        if self.check(now) == State::Held && !self.quorum.reached(self.possible_holders()) {
+        if self.check(now) == State::Held
+            && !self
+                .quorum
+                .reached(self.possible_holders().count_ones() as usize)
+        {
             self.state = State::Lost(Loss::TakenOver);
         }
         self.state
@@ -228,6 +256,7 @@ impl Holding {
     }
 
     fn settle(&mut self, node: usize, id: u32, confirmed: bool) -> Option<Round> {
+        let holding = self.possible_holders();
         let at = self.rounds.iter().position(|round| round.id == id)?;
         let round = &mut self.rounds[at];
         let bit = 1_u64 << node;
@@ -235,9 +264,13 @@ impl Holding {
             return None;
         }
         round.waiting &= !bit;
-        round.confirmed += usize::from(confirmed);
-        let possible = round.confirmed + round.waiting.count_ones() as usize;
-        let ended = if self.quorum.reached(round.confirmed) {
+        if confirmed {
+            round.confirmed |= bit;
+        }
+        // A node that confirmed and has lost the key since does not count.
+        let count = |nodes: u64| (nodes & holding).count_ones() as usize;
+        let possible = count(round.confirmed | round.waiting);
+        let ended = if self.quorum.reached(count(round.confirmed)) {
             Round::Renewed
         } else if !self.quorum.reached(possible) {
             Round::Unknown
@@ -254,11 +287,12 @@ impl Holding {
         self.rounds.len() < open
     }
 
-    fn possible_holders(&self) -> usize {
-        self.members
-            .iter()
-            .filter(|member| matches!(member, Member::Until(_)))
-            .count()
+    /// The nodes that can still hold our key, as a mask.
+    fn possible_holders(&self) -> u64 {
+        let members = self.members.iter().enumerate();
+        members
+            .filter(|(_, member)| matches!(member, Member::Until(_)))
+            .fold(0, |mask, (node, _)| mask | 1 << node)
     }
 
     /// deadline = max(old deadline, q-th largest `until`).
@@ -279,5 +313,4 @@ impl Holding {
 }
 
 #[cfg(test)]
-#[path = "extend/tests.rs"]
 mod tests;

@@ -306,7 +306,7 @@ impl Run {
         };
         let (own, now) = (Style::of(worker), now());
         // Should no holder of the wanted style turn up, another naive one will do.
-        let fits = own == style || own.is_naive() && now - since > self.board.options.ttl();
+        let fits = own == style || own.is_naive() && now - since > self.board.options.ttl() / 2;
         if !fits || self.finishing {
             return Ok(());
         }
@@ -328,9 +328,9 @@ impl Run {
         self.say(
             Tone::Act,
             format!(
-                "{} is stopped with {} left; it has read both counters",
+                "{} is stopped (SIGSTOP) with {} ms left; it has read both counters",
                 name(worker),
-                seconds(window.until - now)
+                (window.until - now).as_millis()
             ),
         )?;
         Ok(())

@@ -100,11 +100,16 @@ async fn contend(options: &WorkerOptions, mut stop: watch::Receiver<bool>) -> Re
     let stream = u64::try_from(options.position).unwrap_or_default();
     let mut dice = Dice::new(options.seed, stream);
     loop {
-        let rest = dice.between(ttl / 200, ttl * 3 / 40);
-        let length = match options.style {
-            // Past a third of the TTL, when the renewal comes.
-            Style::Renewed => dice.between(ttl / 4, ttl * 6 / 10),
-            Style::Plain | Style::With => dice.between(ttl / 40, ttl * 3 / 20),
+        let (rest, length) = match options.style {
+            // Works past a third of the TTL, when the renewal comes, and leaves the others their turn.
+            Style::Renewed => (
+                dice.between(ttl / 5, ttl * 2 / 5),
+                dice.between(ttl / 4, ttl * 3 / 5),
+            ),
+            Style::Plain | Style::With => (
+                dice.between(ttl / 200, ttl * 3 / 40),
+                dice.between(ttl / 40, ttl * 3 / 20),
+            ),
         };
         let cycle = async {
             clock::sleep(rest).await;

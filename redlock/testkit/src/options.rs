@@ -1,6 +1,7 @@
 //! How a server is set up.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::{Binary, Certificate};
 
@@ -33,6 +34,7 @@ pub struct ServerOptions {
     pub(crate) password: Option<String>,
     pub(crate) tls: Option<Certificate>,
     pub(crate) unix_socket: bool,
+    pub(crate) parent: Option<PathBuf>,
     append_only: Option<AppendFsync>,
     config: Vec<(String, String)>,
 }
@@ -80,6 +82,14 @@ impl ServerOptions {
         self
     }
 
+    /// Makes the server's temporary folder inside this one, instead of in the system's folder for such things. Whoever guards
+    /// the parent then guards the folder of a server that is down, too: the testkit's own guards watch running ones.
+    #[must_use]
+    pub fn parent_folder(mut self, parent: impl Into<PathBuf>) -> Self {
+        self.parent = Some(parent.into());
+        self
+    }
+
     /// Adds a line to the configuration file, for example `config("maxmemory-policy", "allkeys-lru")`. The value is written
     /// as it is: quote what needs quotes. Later lines win over earlier ones and over what the testkit writes.
     #[must_use]
@@ -123,6 +133,7 @@ impl fmt::Debug for ServerOptions {
             .field("password", &self.password.as_ref().map(|_| "***"))
             .field("tls", &self.tls)
             .field("unix_socket", &self.unix_socket)
+            .field("parent", &self.parent)
             .field("append_only", &self.append_only)
             .field("config", &self.config)
             .finish()

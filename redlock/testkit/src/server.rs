@@ -48,9 +48,12 @@ impl RedisServer {
         let version = options.binary.version()?;
         let mut attempt = 1;
         loop {
-            let folder = tempfile::Builder::new()
-                .prefix("redlock-testkit-")
-                .tempdir();
+            let mut builder = tempfile::Builder::new();
+            builder.prefix("redlock-testkit-");
+            let folder = match &options.parent {
+                Some(parent) => builder.tempdir_in(parent),
+                None => builder.tempdir(),
+            };
             let folder = folder.map_err(Error::system("making a temporary folder"))?;
             let tls = match options.tls {
                 Some(kind) => Some((

@@ -34,6 +34,16 @@ fn starts_answers_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_servers_folder_lies_where_it_was_asked_to() {
+    let parent = tempfile::tempdir().unwrap();
+    let options = ServerOptions::new().parent_folder(parent.path());
+    let server = RedisServer::start(&options).unwrap();
+    assert_eq!(server.folder().parent(), Some(parent.path()));
+    drop(server);
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_stopped_server_is_silent_and_comes_back_with_its_data() {
     let server = RedisServer::start(&ServerOptions::new()).unwrap();
     let pid = server.pid();

@@ -71,21 +71,36 @@ pub struct Reply {
     to: Option<Arc<dyn ReplySink>>,
     node: usize,
     tag: ReplyTag,
+    span: tracing::Span,
 }
 
 impl Reply {
     /// A way back to `sink`.
     pub fn new(sink: Arc<dyn ReplySink>, node: usize, tag: ReplyTag) -> Self {
+        let span = tracing::Span::none();
         Self {
             to: Some(sink),
             node,
             tag,
+            span,
         }
+    }
+
+    /// The same way back, traced: the call's span lasts from now until the answer.
+    #[must_use]
+    pub fn traced(mut self, span: tracing::Span) -> Self {
+        self.span = span;
+        self
     }
 
     /// Hands over the answer.
     pub fn send(mut self, answer: Answer) {
+        self.answer(answer);
+    }
+
+    fn answer(&mut self, answer: Answer) {
         if let Some(sink) = self.to.take() {
+            tracing::debug!(parent: &self.span, %answer, "answered");
             sink.answered(self.node, self.tag, answer);
         }
     }
@@ -93,13 +108,7 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        if let Some(sink) = self.to.take() {
-            sink.answered(
-                self.node,
-                self.tag,
-                Answer::Unknown(crate::protocol::Reason::NoRuntime),
-            );
-        }
+        self.answer(Answer::Unknown(crate::protocol::Reason::NoRuntime));
     }
 }
 

@@ -57,6 +57,12 @@ impl Report {
         })
     }
 
+    /// Whether two configured nodes turned out to be one server: then the cluster has fewer nodes
+    /// than it seems, and nobody should find that out later.
+    pub fn has_same_server(&self) -> bool {
+        self.count(Answer::is_same_server) > 0
+    }
+
     /// How many nodes had not answered when the outcome was certain.
     pub fn outstanding(&self) -> usize {
         self.nodes
@@ -120,7 +126,8 @@ pub struct ReleaseReport {
     /// Whether a quorum of nodes is known to be free of the lease's key, so that somebody else can
     /// acquire the resource now.
     pub freed: bool,
-    /// What each node last answered.
+    /// What each node answered; `None` when nothing had to be released there, or its answer is
+    /// outstanding.
     pub nodes: Vec<NodeReport>,
     /// The nodes whose release was not answered yet; it goes on in the background until the key's TTL
     /// ends it.

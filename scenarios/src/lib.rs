@@ -1,1 +1,10 @@
 //! Named fault scenarios and the command line that runs them.
+//!
+//! [`demo`] shows the client at work on real servers, in a terminal, while things go wrong.
+#![cfg_attr(
+    not(unix),
+    doc = "It compiles for Unix only: the demonstration stops processes and needs sockets with a path."
+)]
+#![cfg(unix)]
+
+pub mod demo;

@@ -125,9 +125,11 @@ impl Builder {
     pub fn memory_nodes(mut self, cluster: &crate::memory::MemoryCluster) -> Self {
         for index in 0..cluster.len() {
             let cluster = cluster.clone();
-            self = self.node(move |settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>| {
-                cluster.connect(index, settings, runtime)
-            });
+            self = self.node(
+                move |settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>| {
+                    cluster.connect(index, settings, runtime)
+                },
+            );
         }
         self
     }
@@ -256,19 +258,20 @@ impl Builder {
     pub fn build(self) -> Result<Redlock, BuildError> {
         let config = self.config()?;
         let settings = Arc::new(config.settings.clone());
-        let directory = Arc::new(Directory::default());
+        let directory = Arc::<Directory>::default();
         let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());
         for (index, source) in self.nodes.iter().enumerate() {
             let node: Arc<dyn Node> = match source {
                 NodeSource::Custom(factory) => factory.node(&settings, &self.runtime),
                 NodeSource::Url(url) => {
-                    let endpoint =
+                    let (address, credentials) =
                         redis::parse_url(url).map_err(|problem| BuildError::InvalidUrl {
                             index: index + 1,
                             problem: problem.to_string(),
                         })?;
                     Arc::new(RedisNode::new(NodeConfig {
-                        endpoint,
+                        address,
+                        credentials,
                         settings: settings.clone(),
                         runtime: self.runtime.clone(),
                         connector: self.connector.clone(),

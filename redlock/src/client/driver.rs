@@ -21,7 +21,7 @@ use crate::{
         extend::{Round, State},
         key::LockKey,
     },
-    report::{NodeReport, Report},
+    report::{NodeReport, ReleaseReport, Report},
 };
 
 /// The decision deadline that has passed.
@@ -140,6 +140,9 @@ impl Driver {
 
     /// Resolves when the lease is lost or released; says which.
     pub(super) async fn over(self: &Arc<Self>) -> State {
+        // The runtime that acquired may be gone, and its watcher with it. Without any runtime there is
+        // nobody who could wait here.
+        let _ = self.shared.ensure_watcher();
         self.until(|core, now| core.claim.check(now) != State::Held)
             .await;
         self.state()
@@ -152,20 +155,34 @@ impl Driver {
     pub(super) fn report(self: &Arc<Self>) -> Report {
         self.enter(|driver, core, now| Report {
             quorum: core.claim.terms().quorum,
-            nodes: driver.node_reports(&core.claim),
+            nodes: driver.node_reports(|node| core.claim.answers()[node].clone()),
             elapsed: core.claim.elapsed(now),
         })
     }
 
-    pub(super) fn node_reports(&self, claim: &Claim) -> Vec<NodeReport> {
-        let names = self.shared.names.iter();
+    fn node_reports(&self, answer: impl Fn(usize) -> Option<Answer>) -> Vec<NodeReport> {
+        let names = self.shared.names.iter().enumerate();
         names
-            .zip(claim.answers())
-            .map(|(node, answer)| NodeReport {
-                node: node.clone(),
-                answer: answer.clone(),
+            .map(|(node, name)| NodeReport {
+                node: name.clone(),
+                answer: answer(node),
             })
             .collect()
+    }
+
+    pub(super) fn release_report(self: &Arc<Self>) -> ReleaseReport {
+        self.enter(|driver, core, _| {
+            let release = core.claim.releasing();
+            let names = &driver.shared.names;
+            ReleaseReport {
+                freed: release.is_free(),
+                nodes: driver.node_reports(|node| release.answer(node).cloned()),
+                outstanding: release
+                    .undelivered()
+                    .map(|node| names[node].clone())
+                    .collect(),
+            }
+        })
     }
 
     /// Releases, or cancels the attempt. Returns whether this call was the first.
@@ -358,9 +375,6 @@ impl Driver {
             if let Answer::Granted { counter } = answer {
                 self.shared.saw_counter(&self.lock, counter);
             }
-            tracing::trace!(
-                resource = %self.lock, node = %self.shared.names[node], ?call, %answer, "answered"
-            );
             // Read after the answer arrived: a round counts only if its deadline still stands then.
             let now = self.shared.runtime.read_clocks();
             core.claim.handle_answer(node, call, answer, &now);
@@ -380,7 +394,13 @@ impl Driver {
                     resource = %self.lock, node = %self.shared.names[node],
                     "the lock key vanished although the node did not restart: evicted or deleted by hand?"
                 ),
-                Action::Decided | Action::Over | Action::Freed => wake = true,
+                Action::Over => {
+                    if let Some(loss) = core.claim.loss() {
+                        tracing::warn!(resource = %self.lock, ?loss, "lease lost");
+                    }
+                    wake = true;
+                }
+                Action::Decided | Action::Freed => wake = true,
             }
         }
         if core.claim.take_publishing() {
@@ -415,7 +435,10 @@ impl Driver {
             owner: self.owner,
             verb,
         };
-        let reply = Reply::new(self.clone(), node, call);
+        let span = tracing::debug_span!(
+            "call", node = %self.shared.names[node], resource = %self.lock, ?verb
+        );
+        let reply = Reply::new(self.clone(), node, call).traced(span);
         self.shared.nodes[node].submit(request, reply);
     }
 }

@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future;
+use tracing::Instrument as _;
 
 use super::driver::Driver;
 use crate::{
     error::ExtendError,
     protocol::{
-        Answer, FencingToken, OwnerToken, Reason,
+        Answer, FencingToken, OwnerToken,
         claim::Failure,
         extend::{Loss, Round, State},
     },
@@ -51,16 +52,10 @@ impl Lease {
         self.driver.read(|claim| claim.free_in())
     }
 
-    /// The report, if it says that two configured nodes are one server: then the cluster has fewer
-    /// nodes than it seems, and nobody should find that out later.
-    pub(super) fn refused_as_same_server(&self) -> Option<Box<Report>> {
-        let same = self.driver.read(|claim| {
-            claim.answers().iter().flatten().any(|answer| match answer {
-                Answer::Refused(Reason::Down(reason)) => matches!(**reason, Reason::SameServer(_)),
-                answer => matches!(answer, Answer::Refused(Reason::SameServer(_))),
-            })
-        });
-        same.then(|| Box::new(self.report()))
+    /// Whether an answer said that two configured nodes are one server.
+    pub(super) fn saw_same_server(&self) -> bool {
+        self.driver
+            .read(|claim| claim.answers().iter().flatten().any(Answer::is_same_server))
     }
 
     /// The resource, as it was named when it was acquired.
@@ -131,7 +126,8 @@ impl Lease {
     /// The calls under way go on; confirmations still move the deadline.
     pub async fn extend(&self, ttl: Duration) -> Result<(), ExtendError> {
         let ttl = self.driver.shared.config.check_ttl(ttl)?;
-        let ended = self.driver.extend(ttl).await;
+        let span = tracing::debug_span!("extend", resource = %self.driver.lock, ?ttl);
+        let ended = self.driver.extend(ttl).instrument(span).await;
         match (self.driver.state(), ended) {
             (State::Held, Round::Renewed) => Ok(()),
             (State::Held, _) => Err(ExtendError::Unknown {
@@ -189,16 +185,10 @@ impl Lease {
         self.driver.release();
         let shared = &self.driver.shared;
         let most = shared.runtime.sleep(shared.config.node_timeout);
-        future::select(std::pin::pin!(self.driver.freed()), most).await;
-        self.driver.read(|claim| ReleaseReport {
-            freed: claim.releasing().is_free(),
-            nodes: self.driver.node_reports(claim),
-            outstanding: claim
-                .releasing()
-                .undelivered()
-                .map(|node| shared.names[node].clone())
-                .collect(),
-        })
+        let span = tracing::debug_span!("release", resource = %self.driver.lock);
+        let freed = std::pin::pin!(self.driver.freed().instrument(span));
+        future::select(freed, most).await;
+        self.driver.release_report()
     }
 }
 

@@ -189,13 +189,15 @@ impl Request {
         let lease = Lease::new(Driver::start(shared, key, ttl), ttl);
         lease.decided().await;
         let failed = match lease.hand_out() {
-            Ok(()) => match lease.refused_as_same_server() {
-                None => {
+            Ok(()) => {
+                // Two configured nodes are one server: nobody should find that out later.
+                if !lease.saw_same_server() {
                     tracing::debug!(resource = %key, token = %lease.fencing_token(), "acquired");
                     return Ok(lease);
                 }
-                Some(report) => Attempt::hopeless(AcquireError::Misconfigured { report }),
-            },
+                let report = Box::new(lease.report());
+                Attempt::hopeless(AcquireError::Misconfigured { report })
+            }
             Err(failure) => Attempt::new(failure, &lease, ttl),
         };
         tracing::debug!(resource = %key, error = %failed.error, "attempt failed");
@@ -284,6 +286,9 @@ impl Attempt {
 /// count for whatever the others said, because what matters is whether waiting helps.
 fn classify(report: Box<Report>) -> AcquireError {
     let quorum = report.quorum;
+    if report.has_same_server() || quorum.out_of_reach(report.misconfigured()) {
+        return AcquireError::Misconfigured { report };
+    }
     let open = report.granted() + report.outstanding();
     if report.contended() > 0 && quorum.reached(open + report.contended()) {
         let waited = report.elapsed;
@@ -292,9 +297,6 @@ fn classify(report: Box<Report>) -> AcquireError {
             attempts: 1,
             report,
         };
-    }
-    if quorum.out_of_reach(report.misconfigured()) {
-        return AcquireError::Misconfigured { report };
     }
     match report.quorum_admitted_in() {
         Some(remaining) if report.quarantined() > 0 => {

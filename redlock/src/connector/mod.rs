@@ -50,7 +50,12 @@ pub enum Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // An IPv6 address has colons of its own.
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Tls { host, port, .. } if host.contains(':') => {
+                write!(f, "[{host}]:{port} (TLS)")
+            }
             Self::Tls { host, port, .. } => write!(f, "{host}:{port} (TLS)"),
             Self::Unix { path } => write!(f, "{}", path.display()),
         }

@@ -186,6 +186,14 @@ impl Answer {
             Self::Contended { .. } | Self::Quarantined { .. } | Self::Refused(_)
         )
     }
+
+    /// Whether the node turned out to be the same server as another configured node.
+    pub fn is_same_server(&self) -> bool {
+        match self {
+            Self::Refused(Reason::Down(reason)) => matches!(**reason, Reason::SameServer(_)),
+            answer => matches!(answer, Self::Refused(Reason::SameServer(_))),
+        }
+    }
 }
 
 impl fmt::Display for Answer {

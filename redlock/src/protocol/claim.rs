@@ -156,8 +156,7 @@ impl Claim {
                 self.handle_extend_answer(node, round, until, answer, now);
             }
             Call::Release => {
-                self.release.handle_answer(node, &answer);
-                self.answers[node] = Some(answer);
+                self.release.handle_answer(node, answer);
                 self.tell_release();
             }
         }
@@ -309,7 +308,8 @@ impl Claim {
         self.counter
     }
 
-    /// What each node last answered, in node order; `None` while its first answer is outstanding.
+    /// What each node last answered, in node order, releases aside; `None` while its first answer is
+    /// outstanding.
     pub fn answers(&self) -> &[Option<Answer>] {
         &self.answers
     }

@@ -8,14 +8,25 @@
 
 use super::{answer::Answer, quorum::Quorum};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Debt {
     /// Asked to acquire and not known to have refused.
     MayHold,
     /// A release is on its way.
     Sent,
-    /// Nothing of ours is there, or nothing more can be done about it.
-    Settled { delivered: bool },
+    /// The acquire call was refused: nothing of ours is there.
+    Nothing,
+    /// The release was answered, or given up.
+    Answered(Answer),
+}
+
+impl Debt {
+    const fn is_free(&self) -> bool {
+        matches!(
+            self,
+            Self::Nothing | Self::Answered(Answer::Released | Answer::NotOwner { .. })
+        )
+    }
 }
 
 /// What each node still owes us an answer about.
@@ -39,7 +50,7 @@ impl Release {
         if answer.leaves_nothing()
             && let Some(debt @ Debt::MayHold) = self.debts.get_mut(node)
         {
-            *debt = Debt::Settled { delivered: true };
+            *debt = Debt::Nothing;
         }
     }
 
@@ -60,22 +71,26 @@ impl Release {
     }
 
     /// The node answered its release, or the node's task gave up on it.
-    pub fn handle_answer(&mut self, node: usize, answer: &Answer) {
+    pub fn handle_answer(&mut self, node: usize, answer: Answer) {
         if let Some(debt @ Debt::Sent) = self.debts.get_mut(node) {
-            let delivered = matches!(answer, Answer::Released | Answer::NotOwner { .. });
-            *debt = Debt::Settled { delivered };
+            *debt = Debt::Answered(answer);
+        }
+    }
+
+    /// What the node answered to its release; `None` while that is outstanding, or when none was
+    /// needed.
+    pub fn answer(&self, node: usize) -> Option<&Answer> {
+        match self.debts.get(node) {
+            Some(Debt::Answered(answer)) => Some(answer),
+            _ => None,
         }
     }
 
     /// Whether so many nodes are free of our key that somebody else could acquire: what awaiting a
     /// release waits for.
     pub fn is_free(&self) -> bool {
-        let delivered = self
-            .debts
-            .iter()
-            .filter(|debt| matches!(debt, Debt::Settled { delivered: true }))
-            .count();
-        self.quorum.reached(delivered)
+        self.quorum
+            .reached(self.debts.iter().filter(|debt| debt.is_free()).count())
     }
 
     /// Whether no node owes an answer to a release any more.
@@ -85,9 +100,14 @@ impl Release {
 
     /// The nodes whose release is on its way, or was never delivered.
     pub fn undelivered(&self) -> impl Iterator<Item = usize> + '_ {
-        self.debts.iter().enumerate().filter_map(|(node, debt)| {
-            matches!(debt, Debt::Sent | Debt::Settled { delivered: false }).then_some(node)
-        })
+        self.debts
+            .iter()
+            .enumerate()
+            .filter_map(|(node, debt)| match debt {
+                Debt::Sent => Some(node),
+                Debt::Answered(_) if !debt.is_free() => Some(node),
+                _ => None,
+            })
     }
 }
 
@@ -107,9 +127,9 @@ mod tests {
             "a node that never answered may hold the key"
         );
         assert!(!release.is_settled() && !release.is_free());
-        release.handle_answer(1, &Answer::Released);
+        release.handle_answer(1, Answer::Released);
         assert!(release.is_free(), "two of three are free of the key");
-        release.handle_answer(2, &Answer::Refused(super::super::Reason::Expired));
+        release.handle_answer(2, Answer::Refused(super::super::Reason::Expired));
         assert!(release.is_settled());
         assert_eq!(release.undelivered().collect::<Vec<_>>(), [2]);
     }

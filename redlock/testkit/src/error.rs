@@ -28,6 +28,12 @@ pub enum Error {
         /// The last lines of its log and of its standard error.
         log: String,
     },
+    /// The program that makes certificates is not there.
+    #[error("openssl was not found: install it with `apt-get install openssl`")]
+    MissingOpenssl,
+    /// The program that makes certificates refused to.
+    #[error("openssl made no certificate: {0}")]
+    Openssl(String),
     /// The server's process is not running.
     #[error("redis-server on port {0} is not running")]
     NotRunning(u16),

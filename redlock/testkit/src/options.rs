@@ -1,8 +1,9 @@
 //! How a server is set up.
 
 use std::fmt;
+use std::path::PathBuf;
 
-use crate::Binary;
+use crate::{Binary, Certificate};
 
 /// When a server with an append-only file forces it to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,9 @@ impl AppendFsync {
 pub struct ServerOptions {
     pub(crate) binary: Binary,
     pub(crate) password: Option<String>,
+    pub(crate) tls: Option<Certificate>,
+    pub(crate) unix_socket: bool,
+    pub(crate) parent: Option<PathBuf>,
     append_only: Option<AppendFsync>,
     config: Vec<(String, String)>,
 }
@@ -56,10 +60,33 @@ impl ServerOptions {
         self
     }
 
+    /// Listens for TLS on a second port, with such a certificate. Clients need none. (The fetched server of version 6.2 was
+    /// built without TLS.)
+    #[must_use]
+    pub fn tls(mut self, certificate: Certificate) -> Self {
+        self.tls = Some(certificate);
+        self
+    }
+
+    /// Listens on a Unix socket in its folder as well.
+    #[must_use]
+    pub fn unix_socket(mut self) -> Self {
+        self.unix_socket = true;
+        self
+    }
+
     /// Keeps an append-only file, so that [`restart`](crate::RedisServer::restart) brings the data back.
     #[must_use]
     pub fn append_only(mut self, fsync: AppendFsync) -> Self {
         self.append_only = Some(fsync);
+        self
+    }
+
+    /// Makes the server's temporary folder inside this one, instead of in the system's folder for such things. Whoever guards
+    /// the parent then guards the folder of a server that is down, too: the testkit's own guards watch running ones.
+    #[must_use]
+    pub fn parent_folder(mut self, parent: impl Into<PathBuf>) -> Self {
+        self.parent = Some(parent.into());
         self
     }
 
@@ -104,6 +131,9 @@ impl fmt::Debug for ServerOptions {
         f.debug_struct("ServerOptions")
             .field("binary", &self.binary)
             .field("password", &self.password.as_ref().map(|_| "***"))
+            .field("tls", &self.tls)
+            .field("unix_socket", &self.unix_socket)
+            .field("parent", &self.parent)
             .field("append_only", &self.append_only)
             .field("config", &self.config)
             .finish()

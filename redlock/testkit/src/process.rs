@@ -11,54 +11,73 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::Error;
 
-/// Starts a guard in the background and becomes the program. The guard reads the pipe that we hold the other end of: the
-/// end of that pipe without a word means that we died, in whatever way, and it kills the program, whose process id is this
-/// shell's. A parent-death signal would do the same, but it fires when the *thread* that spawned the process ends, and test
-/// harnesses end threads all the time.
-const GUARDED: &str = r#"exec 3<&0
-( trap '' HUP INT QUIT TERM; read -r _ <&3 || kill -KILL $$ ) </dev/null >/dev/null 2>&1 &
-exec 3<&- </dev/null
-exec "$@""#;
+/// Waits for a word and becomes the program. Without the word, because we died before we could say it, nothing starts.
+const STARTER: &str = r#"read -r word || exit 1; exec "$@" </dev/null"#;
+
+/// Reads the id of a process from a pipe of which only we hold the other end, and then a word. The end of the pipe without
+/// that word means that we died, in whatever way, and it kills the process and removes its folder. A parent-death signal
+/// would kill as well, but it fires when the *thread* that spawned the process ends, and test harnesses end threads all the
+/// time.
+const GUARD: &str = r#"trap '' HUP INT QUIT TERM
+read -r pid && { read -r word || { kill -KILL "$pid"; rm -rf "$1"; }; }"#;
 
 /// How long a polite request to end may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A running program and the pipe of its guard. Dropping it kills and reaps it.
+/// A running program and its guard. Dropping it kills and reaps both.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
     pid: Pid,
-    /// Its end makes the guard kill, so it is open as long as the process shall live.
-    guard: Option<ChildStdin>,
+    guard: Child,
 }
 
 impl Process {
-    /// Runs `program arguments…`, with both output streams going to the file `output`. It gets a process group of its own,
-    /// so that Ctrl-C in a terminal reaches us and not the servers, some of which may be stopped.
-    pub(crate) fn spawn(program: &Path, arguments: &[&Path], output: &File) -> Result<Self, Error> {
+    /// Runs `program arguments…`, with both output streams going to the file `output`. Removing `folder` is the caller's
+    /// business as long as we live.
+    pub(crate) fn spawn(
+        program: &Path,
+        arguments: &[&Path],
+        output: &File,
+        folder: &Path,
+    ) -> Result<Self, Error> {
         let streams = || {
             output
                 .try_clone()
                 .map(Stdio::from)
                 .map_err(Error::system("sharing the output file"))
         };
-        let mut child = Command::new("sh")
-            .args(["-c", GUARDED, "redlock-testkit"])
+        let mut starter = shell(STARTER);
+        starter
             .arg(program)
             .args(arguments)
-            .env("LC_ALL", "C")
-            .stdin(Stdio::piped())
             .stdout(streams()?)
-            .stderr(streams()?)
-            .process_group(0)
-            .spawn()
-            .map_err(Error::system("starting sh"))?;
-        let guard = child.stdin.take();
-        Ok(Self {
+            .stderr(streams()?);
+        let mut guard = shell(GUARD);
+        guard
+            .arg(folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut guard = guard.spawn().map_err(Error::system("starting sh"))?;
+        let child = match starter.spawn() {
+            Ok(child) => child,
+            Err(error) => {
+                // The end of its pipe ends the guard, which knows no process yet.
+                let _ = guard.wait();
+                return Err(Error::system("starting sh")(error));
+            }
+        };
+        let mut process = Self {
             pid: Pid::from_child(&child),
             child,
             guard,
-        })
+        };
+        // The guard knows the process before that becomes the program.
+        let id = format!("{}\n", process.id());
+        tell(process.guard.stdin.as_mut(), &id).map_err(Error::system("telling the guard"))?;
+        tell(process.child.stdin.take().as_mut(), "go\n")
+            .map_err(Error::system("starting the program"))?;
+        Ok(process)
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -102,14 +121,29 @@ impl Process {
     }
 
     /// Kills, tells the guard that its work is done, and only then reaps: the guard never sees the id of somebody else. A
-    /// stopped process dies of SIGKILL like any other. Errors mean that it is gone already.
+    /// stopped process dies of SIGKILL like any other. Errors mean that one of them is gone already.
     fn end(&mut self) {
         let _ = self.child.kill();
-        if let Some(mut guard) = self.guard.take() {
-            let _ = guard.write_all(b"done\n");
-        }
+        let _ = tell(self.guard.stdin.take().as_mut(), "done\n");
+        let _ = self.guard.wait();
         let _ = self.child.wait();
     }
+}
+
+/// A shell that runs a script and reads from us. It gets a process group of its own, so that Ctrl-C in a terminal reaches us
+/// and not the servers, some of which may be stopped.
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", script, "redlock-testkit"])
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .process_group(0);
+    command
+}
+
+fn tell(pipe: Option<&mut ChildStdin>, words: &str) -> std::io::Result<()> {
+    pipe.map_or(Ok(()), |pipe| pipe.write_all(words.as_bytes()))
 }
 
 impl Drop for Process {

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use redis::{ConnectionLike, RedisError};
+use redis::RedisError;
 use tempfile::TempDir;
 
+use crate::options::quoted;
 use crate::port::PortClaim;
 use crate::process::Process;
+use crate::tls::TlsFiles;
 use crate::{Error, ServerOptions};
 
 /// How long a server may take until it answers.
@@ -21,7 +23,7 @@ const ATTEMPTS: usize = 5;
 
 /// A real redis-server on a loopback port and in a temporary folder of its own, for as long as this value lives: dropping it
 /// kills the process, stopped or not, and removes the folder. When the test process dies without dropping anything, a guard
-/// still kills the server.
+/// still kills the server and removes the folder.
 ///
 /// All methods block, for milliseconds as long as the server answers, and all take `&self`, so that one task may break a
 /// server that others use.
@@ -31,6 +33,7 @@ pub struct RedisServer {
     program: PathBuf,
     version: (u32, u32),
     port: PortClaim,
+    tls: Option<(PortClaim, TlsFiles)>,
     // Dropped before the folder, in which the process writes.
     process: Mutex<Option<Process>>,
     folder: TempDir,
@@ -45,16 +48,28 @@ impl RedisServer {
         let version = options.binary.version()?;
         let mut attempt = 1;
         loop {
-            let folder = tempfile::Builder::new()
-                .prefix("redlock-testkit-")
-                .tempdir();
+            let mut builder = tempfile::Builder::new();
+            builder.prefix("redlock-testkit-");
+            let folder = match &options.parent {
+                Some(parent) => builder.tempdir_in(parent),
+                None => builder.tempdir(),
+            };
+            let folder = folder.map_err(Error::system("making a temporary folder"))?;
+            let tls = match options.tls {
+                Some(kind) => Some((
+                    PortClaim::new()?,
+                    TlsFiles::create(folder.path().join("tls"), kind)?,
+                )),
+                None => None,
+            };
             let server = Self {
                 options: options.clone(),
                 program: options.binary.path(),
                 version,
                 port: PortClaim::new()?,
+                tls,
                 process: Mutex::new(None),
-                folder: folder.map_err(Error::system("making a temporary folder"))?,
+                folder,
             };
             match server.restart() {
                 Ok(()) => return Ok(server),
@@ -85,6 +100,34 @@ impl RedisServer {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.port()
+    }
+
+    /// The port for TLS, when there is one.
+    #[must_use]
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls.as_ref().map(|(port, _)| port.port())
+    }
+
+    /// The address for TLS as a Redis URL, when there is one. It names `localhost`, for which valid certificates are made.
+    #[must_use]
+    pub fn tls_url(&self) -> Option<String> {
+        self.tls_port()
+            .map(|port| format!("rediss://localhost:{port}/"))
+    }
+
+    /// The file with the certificate of the authority that signed the server's, when it speaks TLS. A client that asks
+    /// the operating system for its authorities takes this one when `SSL_CERT_FILE` names the file as that client starts.
+    #[must_use]
+    pub fn tls_authority(&self) -> Option<PathBuf> {
+        self.tls.as_ref().map(|(_, files)| files.authority())
+    }
+
+    /// The address of its Unix socket as a Redis URL, when there is one.
+    #[must_use]
+    pub fn unix_url(&self) -> Option<String> {
+        self.options
+            .unix_socket
+            .then(|| format!("unix://{}", self.socket().display()))
     }
 
     /// The program's major and minor version.
@@ -157,7 +200,12 @@ impl RedisServer {
         let mut slot = self.process();
         *slot = None;
         let output = self.prepare()?;
-        let process = Process::spawn(&self.program, &[&self.config_file()], &output)?;
+        let process = Process::spawn(
+            &self.program,
+            &[&self.config_file()],
+            &output,
+            self.folder(),
+        )?;
         // From here on an error kills the process by dropping it.
         self.await_ready(&process)?;
         *slot = Some(process);
@@ -244,6 +292,10 @@ impl RedisServer {
         result.expect("a running server can be stopped and continued");
     }
 
+    fn socket(&self) -> PathBuf {
+        self.folder().join("redis.sock")
+    }
+
     fn config_file(&self) -> PathBuf {
         self.folder().join("redis.conf")
     }
@@ -255,12 +307,21 @@ impl RedisServer {
         fs::create_dir_all(&data).map_err(Error::system("making the data folder"))?;
         let mut lines = vec![
             format!("port {}", self.port()),
-            format!("dir {}", crate::options::quoted(&data.to_string_lossy())),
+            format!("dir {}", quoted(&data.to_string_lossy())),
             format!(
                 "logfile {}",
-                crate::options::quoted(&self.folder().join("redis.log").to_string_lossy())
+                quoted(&self.folder().join("redis.log").to_string_lossy())
             ),
         ];
+        if let Some((port, files)) = &self.tls {
+            lines.extend(files.lines(port.port()));
+        }
+        if self.options.unix_socket {
+            lines.push(format!(
+                "unixsocket {}",
+                quoted(&self.socket().to_string_lossy())
+            ));
+        }
         lines.extend(self.options.lines(self.version));
         fs::write(self.config_file(), lines.join("\n") + "\n")
             .map_err(Error::system("writing redis.conf"))?;
@@ -286,7 +347,7 @@ impl RedisServer {
             }
             match self.answers_as(process.id()) {
                 Ok(true) => return Ok(()),
-                Ok(false) => last = "another process answers on its port".into(),
+                Ok(false) => last = "another process answers on its port, or it still loads".into(),
                 Err(error) => last = error.to_string(),
             }
             std::thread::sleep(Duration::from_millis(3));
@@ -296,13 +357,14 @@ impl RedisServer {
         )))
     }
 
-    /// Whether the server on our port is this process. Errors of permission are an answer too: a test may set up users that
-    /// do not let us ask.
+    /// Whether the server on our port is this process and has loaded its data; INFO is answered before that. Errors of
+    /// permission are an answer too: a test may set up users that do not let us ask.
     fn answers_as(&self, pid: u32) -> Result<bool, RedisError> {
-        match self.ask(redis::cmd("INFO").arg("server"), Duration::from_millis(250)) {
+        match self.ask(&redis::cmd("INFO"), Duration::from_millis(250)) {
             Ok(reply) => {
                 let text: String = redis::from_redis_value(reply)?;
-                Ok(info_field(&text, "process_id") == Some(pid.to_string().as_str()))
+                let is = |field, value: &str| info_field(&text, field) == Some(value);
+                Ok(is("process_id", &pid.to_string()) && is("loading", "0"))
             }
             Err(error) if matches!(error.code(), Some("NOAUTH" | "NOPERM" | "WRONGPASS")) => {
                 Ok(true)
@@ -317,9 +379,9 @@ impl RedisServer {
         connection.set_read_timeout(Some(within))?;
         connection.set_write_timeout(Some(within))?;
         if let Some(password) = &self.options.password {
-            connection.req_command(redis::cmd("AUTH").arg(password))?;
+            redis::cmd("AUTH").arg(password).exec(&mut connection)?;
         }
-        connection.req_command(command)
+        command.query(&mut connection)
     }
 }
 

@@ -34,6 +34,16 @@ fn starts_answers_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_servers_folder_lies_where_it_was_asked_to() {
+    let parent = tempfile::tempdir().unwrap();
+    let options = ServerOptions::new().parent_folder(parent.path());
+    let server = RedisServer::start(&options).unwrap();
+    assert_eq!(server.folder().parent(), Some(parent.path()));
+    drop(server);
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_stopped_server_is_silent_and_comes_back_with_its_data() {
     let server = RedisServer::start(&ServerOptions::new()).unwrap();
     let pid = server.pid();
@@ -107,6 +117,29 @@ fn a_password_is_demanded_and_used() {
         Some("NOAUTH")
     );
     assert!(!format!("{server:?}").contains("sesame"));
+}
+
+#[test]
+fn a_unix_socket_leads_to_the_same_server_also_after_a_kill() {
+    let server = RedisServer::start(&ServerOptions::new().unix_socket()).unwrap();
+    server.restart().unwrap();
+    server.command(&["SET", "k", "v"]);
+    let client = redis::Client::open(server.unix_url().unwrap()).unwrap();
+    let value = redis::cmd("GET")
+        .arg("k")
+        .query::<Value>(&mut client.get_connection().unwrap());
+    assert_eq!(value, Ok(text("v")));
+}
+
+#[test]
+fn an_error_reply_is_an_error() {
+    let server = RedisServer::start(&ServerOptions::new()).unwrap();
+    server.command(&["SET", "k", "v"]);
+    let error = server.try_command(&["INCR", "k"]).unwrap_err().to_string();
+    assert!(
+        error.starts_with("INCR on port") && error.contains("not an integer"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -209,6 +242,9 @@ fn a_server_dies_with_the_process_that_started_it() {
     wait_until("both servers are gone", || {
         !pids.iter().any(|&pid| lives(pid))
     });
+    // The folder that the test harness and the note share, and nothing of the servers.
+    let left = || fs::read_dir(folder.path()).unwrap().count();
+    wait_until("their folders are gone", || left() == 1);
 }
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {

@@ -1,0 +1,198 @@
+//! From what a server replied to what a node answered. Pure, and total: any value is read as
+//! something, and only the exact shape of a grant is read as a vote.
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{ServerError, Value};
+
+use crate::{
+    node::Verb,
+    protocol::{Answer, FencingToken, Reason},
+    settings::Settings,
+};
+
+/// What a reply is read against.
+pub(super) struct Context<'a> {
+    pub(super) settings: &'a Settings,
+    /// See [`Answer::NotOwner`].
+    pub(super) same_identity: bool,
+}
+
+/// The reply as an answer to `verb`.
+pub(super) fn read_reply(verb: &Verb, context: &Context<'_>, value: &Value) -> Answer {
+    if let Value::ServerError(error) = value {
+        return read_error(verb, error);
+    }
+    let read = match verb {
+        Verb::Acquire { .. } if !context.settings.keeps_record() => read_plain(value),
+        Verb::Acquire { ttl, .. } => read_acquire(*ttl, context.settings, value),
+        Verb::Publish { .. } => read_owned(Duration::ZERO, "ok", context, value),
+        Verb::Extend { ttl, .. } => read_owned(*ttl, "ok", context, value),
+        Verb::Release { .. } => read_owned(Duration::ZERO, "released", context, value),
+    };
+    read.unwrap_or_else(|| Answer::Unknown(Reason::Unreadable(shape(value))))
+}
+
+/// Whether the script was not there: it has certainly not been run.
+pub(super) fn is_noscript(value: &Value) -> bool {
+    matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
+}
+
+fn read_plain(value: &Value) -> Option<Answer> {
+    match value {
+        Value::Okay => Some(Answer::Granted { counter: 0 }),
+        Value::Nil => Some(Answer::Contended { remaining: None }),
+        _ => None,
+    }
+}
+
+fn read_acquire(ttl: Duration, settings: &Settings, value: &Value) -> Option<Answer> {
+    let (word, rest) = words(value)?;
+    match (word, rest) {
+        ("granted", [Value::Int(counter)]) => {
+            let counter = u64::try_from(*counter).ok()?;
+            let fits = if settings.fencing {
+                (1..=FencingToken::MAX.as_u64()).contains(&counter)
+            } else {
+                counter == 0
+            };
+            fits.then_some(Answer::Granted { counter })
+        }
+        ("held", [left]) => Some(Answer::Contended {
+            remaining: Some(millis(left)?),
+        }),
+        ("quarantined", [left, _nonce]) => Some(Answer::Quarantined {
+            remaining: millis(left)?,
+        }),
+        ("settings", [stored]) => {
+            let differences = settings.differences(text(stored)?);
+            Some(Answer::Refused(Reason::Settings(differences.into())))
+        }
+        ("stale", []) => Some(Answer::Refused(Reason::IdentityChanged)),
+        ("foreign", [what]) => Some(Answer::Refused(Reason::ForeignKey(text(what)?.into()))),
+        ("exhausted", []) => Some(Answer::Refused(Reason::CounterExhausted)),
+        _ => read_common(ttl, word, rest),
+    }
+}
+
+fn read_owned(ttl: Duration, done: &str, context: &Context<'_>, value: &Value) -> Option<Answer> {
+    let (word, rest) = words(value)?;
+    match (word, rest) {
+        (word, []) if word == done && done == "released" => Some(Answer::Released),
+        (word, []) if word == done => Some(Answer::Confirmed),
+        ("not_owner", [Value::Int(exists @ (0 | 1))]) => Some(Answer::NotOwner {
+            gone: *exists == 0,
+            same_identity: context.same_identity,
+        }),
+        _ => read_common(ttl, word, rest),
+    }
+}
+
+fn read_common(ttl: Duration, word: &str, rest: &[Value]) -> Option<Answer> {
+    match (word, rest) {
+        ("damaged", [what]) => Some(Answer::Refused(Reason::DamagedGuard(text(what)?.into()))),
+        ("ttl_above_max", [max]) => Some(Answer::Refused(Reason::TtlAboveMax {
+            asked: ttl,
+            max: millis(max)?,
+        })),
+        _ => None,
+    }
+}
+
+fn read_error(verb: &Verb, error: &ServerError) -> Answer {
+    let text = error_text(error);
+    if matches!(verb, Verb::Release { .. }) {
+        return Answer::Refused(Reason::Server(text));
+    }
+    match error.code() {
+        "LOADING" => Answer::Refused(Reason::Loading),
+        "READONLY" => Answer::Refused(Reason::Replica),
+        "NOAUTH" => Answer::Refused(Reason::Credentials(text)),
+        // A script that is forbidden one of its commands may have run the ones before it.
+        "NOPERM" if text.contains("script") => Answer::Unknown(Reason::Failed(text)),
+        "NOPERM" => Answer::Refused(Reason::Forbidden(text)),
+        "BUSY" | "OOM" | "NOSCRIPT" => Answer::Refused(Reason::Server(text)),
+        _ => Answer::Unknown(Reason::Failed(text)),
+    }
+}
+
+/// The server's words, without anything that could be a token: some errors repeat arguments.
+pub(super) fn error_text(error: &ServerError) -> Arc<str> {
+    mask(&format!(
+        "{} {}",
+        error.code(),
+        error.details().unwrap_or_default()
+    ))
+}
+
+/// Cuts text off where it repeats arguments, hides long runs of hexadecimal digits, and keeps it short.
+pub(super) fn mask(text: &str) -> Arc<str> {
+    let text = text.split(", with args").next().unwrap_or_default().trim();
+    let mut shown = String::new();
+    let mut run = String::new();
+    for character in text.chars().take(200).chain([' ']) {
+        if character.is_ascii_hexdigit() {
+            run.push(character);
+            continue;
+        }
+        if run.len() >= 16 {
+            shown.push('…');
+        } else {
+            shown.push_str(&run);
+        }
+        run.clear();
+        shown.push(character);
+    }
+    shown.trim_end().into()
+}
+
+/// An array that starts with a word, and what follows it.
+pub(super) fn words(value: &Value) -> Option<(&str, &[Value])> {
+    let Value::Array(values) = value else {
+        return None;
+    };
+    let (first, rest) = values.split_first()?;
+    Some((text(first)?, rest))
+}
+
+pub(super) fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        _ => None,
+    }
+}
+
+pub(super) fn millis(value: &Value) -> Option<Duration> {
+    match value {
+        Value::Int(ms) => Some(Duration::from_millis(u64::try_from(*ms).ok()?)),
+        _ => None,
+    }
+}
+
+/// What kind of value it is, and nothing of what is in it.
+pub(super) fn shape(value: &Value) -> Arc<str> {
+    match value {
+        Value::Nil => "nil".into(),
+        Value::Int(_) => "an integer".into(),
+        Value::BulkString(bytes) => format!("a string of {} bytes", bytes.len()).into(),
+        Value::Array(values) => match words(value) {
+            Some((word, rest)) => {
+                let word: String = word.chars().take(16).collect();
+                format!("{:?} and {} more values", &*mask(&word), rest.len()).into()
+            }
+            None => format!("an array of {}", values.len()).into(),
+        },
+        Value::SimpleString(_) | Value::Okay => "a status".into(),
+        Value::Map(_) => "a map".into(),
+        Value::Set(_) => "a set".into(),
+        Value::Double(_) | Value::BigNumber(_) => "a number".into(),
+        Value::Boolean(_) => "a boolean".into(),
+        Value::Push { .. } => "a push message".into(),
+        Value::ServerError(error) => error_text(error),
+        _ => "another kind of value".into(),
+    }
+}
+
+#[cfg(test)]
+#[path = "reply/tests.rs"]
+mod tests;

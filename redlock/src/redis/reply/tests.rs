@@ -1,0 +1,282 @@
+use super::*;
+use crate::protocol::Quorum;
+use proptest::prelude::*;
+
+fn settings(fencing: bool, restart_guard: bool) -> Settings {
+    Settings {
+        quorum: Quorum::majority(3),
+        max_ttl: Duration::from_secs(30),
+        prefix: "redlock".into(),
+        stripes: 4,
+        fencing,
+        restart_guard,
+    }
+}
+
+const TTL: Duration = Duration::from_secs(10);
+const ACQUIRE: Verb = Verb::Acquire {
+    ttl: TTL,
+    proposal: 1,
+    expires: Duration::ZERO,
+};
+const PUBLISH: Verb = Verb::Publish { counter: 1 };
+const EXTEND: Verb = Verb::Extend {
+    ttl: TTL,
+    counter: 1,
+};
+const RELEASE: Verb = Verb::Release {
+    give_up: Duration::ZERO,
+};
+
+fn read(verb: &Verb, value: &Value) -> Answer {
+    let settings = settings(true, true);
+    let context = Context {
+        settings: &settings,
+        same_identity: true,
+    };
+    read_reply(verb, &context, value)
+}
+
+fn bulk(text: &str) -> Value {
+    Value::BulkString(text.as_bytes().to_vec())
+}
+
+fn array(word: &str, rest: &[Value]) -> Value {
+    let mut values = vec![bulk(word)];
+    values.extend_from_slice(rest);
+    Value::Array(values)
+}
+
+fn error(line: &str) -> Value {
+    redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap()
+}
+
+#[test]
+fn the_shapes_that_scripts_reply_are_read() {
+    let ms = Duration::from_millis;
+    let refused = Answer::Refused;
+    for (verb, value, answer) in [
+        (
+            ACQUIRE,
+            array("granted", &[Value::Int(7)]),
+            Answer::Granted { counter: 7 },
+        ),
+        (
+            ACQUIRE,
+            array("held", &[Value::Int(20)]),
+            Answer::Contended {
+                remaining: Some(ms(20)),
+            },
+        ),
+        (
+            ACQUIRE,
+            array("quarantined", &[Value::Int(30), bulk("nonce")]),
+            Answer::Quarantined { remaining: ms(30) },
+        ),
+        (
+            ACQUIRE,
+            array("stale", &[]),
+            refused(Reason::IdentityChanged),
+        ),
+        (
+            ACQUIRE,
+            array("exhausted", &[]),
+            refused(Reason::CounterExhausted),
+        ),
+        (
+            ACQUIRE,
+            array("foreign", &[bulk("it is a list")]),
+            refused(Reason::ForeignKey("it is a list".into())),
+        ),
+        (
+            ACQUIRE,
+            array("ttl_above_max", &[Value::Int(5)]),
+            refused(Reason::TtlAboveMax {
+                asked: TTL,
+                max: ms(5),
+            }),
+        ),
+        (PUBLISH, array("ok", &[]), Answer::Confirmed),
+        (EXTEND, array("ok", &[]), Answer::Confirmed),
+        (RELEASE, array("released", &[]), Answer::Released),
+        (
+            EXTEND,
+            array("damaged", &[bulk("it")]),
+            refused(Reason::DamagedGuard("it".into())),
+        ),
+        (
+            RELEASE,
+            array("not_owner", &[Value::Int(0)]),
+            Answer::NotOwner {
+                gone: true,
+                same_identity: true,
+            },
+        ),
+        (
+            PUBLISH,
+            array("not_owner", &[Value::Int(1)]),
+            Answer::NotOwner {
+                gone: false,
+                same_identity: true,
+            },
+        ),
+    ] {
+        assert_eq!(read(&verb, &value), answer, "{value:?}");
+    }
+}
+
+/// Only errors that come before anything was written are refusals.
+#[test]
+fn errors_are_unknown_unless_they_are_known_to_come_first() {
+    let server = |line: &str| Reason::Server(line.into());
+    for (line, answer) in [
+        ("LOADING Redis is loading", Answer::Refused(Reason::Loading)),
+        ("READONLY You can't write", Answer::Refused(Reason::Replica)),
+        (
+            "BUSY a script runs",
+            Answer::Refused(server("BUSY a script runs")),
+        ),
+        ("OOM no memory", Answer::Refused(server("OOM no memory"))),
+        (
+            "NOAUTH Authentication required.",
+            Answer::Refused(Reason::Credentials(
+                "NOAUTH Authentication required.".into(),
+            )),
+        ),
+        (
+            "NOPERM no permissions to run evalsha",
+            Answer::Refused(Reason::Forbidden(
+                "NOPERM no permissions to run evalsha".into(),
+            )),
+        ),
+        (
+            "NOPERM no permissions to run set script: abc, on @user_script:3.",
+            Answer::Unknown(Reason::Failed(
+                "NOPERM no permissions to run set script: abc, on @user_script:3.".into(),
+            )),
+        ),
+        (
+            "ERR something",
+            Answer::Unknown(Reason::Failed("ERR something".into())),
+        ),
+        (
+            "WRONGTYPE Operation",
+            Answer::Unknown(Reason::Failed("WRONGTYPE Operation".into())),
+        ),
+    ] {
+        for verb in [ACQUIRE, PUBLISH, EXTEND] {
+            assert_eq!(read(&verb, &error(line)), answer);
+        }
+        assert_eq!(
+            read(&RELEASE, &error(line)),
+            Answer::Refused(server(line)),
+            "an error to a release is final"
+        );
+    }
+    assert!(is_noscript(&error("NOSCRIPT No matching script.")));
+    assert!(!is_noscript(&error("ERR NOSCRIPT")));
+}
+
+#[test]
+fn plain_set_is_read_only_without_a_record() {
+    let plain = settings(false, false);
+    let context = Context {
+        settings: &plain,
+        same_identity: true,
+    };
+    let granted = Answer::Granted { counter: 0 };
+    assert_eq!(read_reply(&ACQUIRE, &context, &Value::Okay), granted);
+    assert_eq!(
+        read_reply(&ACQUIRE, &context, &Value::Nil),
+        Answer::Contended { remaining: None }
+    );
+    for value in [Value::Okay, Value::Nil] {
+        assert!(matches!(
+            read(&ACQUIRE, &value),
+            Answer::Unknown(Reason::Unreadable(_))
+        ));
+    }
+}
+
+#[test]
+fn secrets_never_shown_in_the_text_of_errors() {
+    let token = "0123456789abcdef0123456789abcdef01234567";
+    for line in [
+        format!("ERR unknown command 'EVALSHA', with args beginning with: '{token}'"),
+        format!("ERR bad value {token}"),
+        format!("ERR {token} x"),
+    ] {
+        let shown = format!("{:?}", read(&ACQUIRE, &error(&line)));
+        assert!(!shown.contains("0123456789abcdef"), "{shown}");
+    }
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let word = prop_oneof![
+        Just("granted"),
+        Just("held"),
+        Just("quarantined"),
+        Just("settings"),
+        Just("stale"),
+        Just("foreign"),
+        Just("exhausted"),
+        Just("damaged"),
+        Just("ttl_above_max"),
+        Just("ok"),
+        Just("released"),
+        Just("not_owner"),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Nil),
+        Just(Value::Okay),
+        any::<i64>().prop_map(Value::Int),
+        (-2_i64..3).prop_map(Value::Int),
+        word.prop_map(bulk),
+        proptest::collection::vec(any::<u8>(), 0..60).prop_map(Value::BulkString),
+        "[A-Z]{1,8}".prop_map(Value::SimpleString),
+        "[A-Z]{1,8}( [a-z0-9]{0,60})?".prop_map(|line| error(&line)),
+        any::<f64>().prop_map(Value::Double),
+        any::<bool>().prop_map(Value::Boolean),
+    ];
+    leaf.prop_recursive(3, 24, 5, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::Array),
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::Set),
+            proptest::collection::vec((inner.clone(), inner), 0..3).prop_map(Value::Map),
+        ]
+    })
+}
+
+proptest! {
+    /// Whatever a server replies, reading it does not panic, and only the exact shape is a vote.
+    #[test]
+    fn only_the_exact_shape_is_a_vote(
+        value in values(), fencing in any::<bool>(), guard in any::<bool>(), verb in 0..4_usize,
+    ) {
+        let settings = settings(fencing, guard);
+        let context = Context { settings: &settings, same_identity: false };
+        let verb = [ACQUIRE, PUBLISH, EXTEND, RELEASE][verb];
+        match read_reply(&verb, &context, &value) {
+            Answer::Granted { counter } => {
+                prop_assert_eq!(verb, ACQUIRE);
+                if fencing || guard {
+                    let number = i64::try_from(counter).unwrap();
+                    prop_assert_eq!(value, array("granted", &[Value::Int(number)]));
+                    prop_assert_eq!(counter > 0, fencing);
+                    prop_assert!(counter <= FencingToken::MAX.as_u64());
+                } else {
+                    prop_assert_eq!(value, Value::Okay);
+                }
+            }
+            Answer::Confirmed => {
+                prop_assert!(verb == PUBLISH || verb == EXTEND);
+                prop_assert_eq!(value, array("ok", &[]));
+            }
+            Answer::Released => {
+                prop_assert_eq!(verb, RELEASE);
+                prop_assert_eq!(value, array("released", &[]));
+            }
+            _ => {}
+        }
+    }
+}

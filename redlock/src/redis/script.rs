@@ -1,0 +1,190 @@
+//! The Lua scripts, and the commands that run them.
+
+use redis::{Cmd, Pipeline};
+
+use crate::{
+    node::{Request, Verb},
+    protocol::key::{guard_key, quarantine_key},
+    settings::Settings,
+};
+
+/// One script in the mode of this cluster.
+pub(super) struct Script {
+    code: String,
+    sha: String,
+}
+
+impl Script {
+    fn new(code: String) -> Self {
+        let sha = redis::Script::new(&code).get_hash().to_owned();
+        Self { code, sha }
+    }
+
+    /// EVALSHA, or EVAL with the `whole` script.
+    fn call(&self, whole: bool, keys: usize) -> Cmd {
+        let text = if whole { &self.code } else { &self.sha };
+        let mut cmd = Cmd::with_capacity(12, 512);
+        cmd.arg(if whole { "EVAL" } else { "EVALSHA" })
+            .arg(text)
+            .arg(keys);
+        cmd
+    }
+}
+
+/// All scripts of a cluster, and the keys and settings that go with them.
+pub(super) struct Scripts {
+    /// `None`: plain SET, because the cluster keeps no guard record.
+    acquire: Option<Script>,
+    publish: Script,
+    extend: Script,
+    release: Script,
+    watch: Script,
+    look: Script,
+    admit: Script,
+    replace: Script,
+    guard: String,
+    quarantine: String,
+    settings: String,
+    max_ttl_ms: u64,
+    window_us: u64,
+}
+
+impl Scripts {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let (guarded, fencing) = (settings.restart_guard, settings.fencing);
+        let recorded = settings.keeps_record();
+        let acquire = |watching: bool| {
+            Script::new(format!(
+                "local guarded, fencing, watching = {guarded}, {fencing}, {watching}\n{}",
+                include_str!("scripts/acquire.lua")
+            ))
+        };
+        let guarded_script = |code: &str| Script::new(format!("local guarded = {guarded}\n{code}"));
+        Self {
+            acquire: recorded.then(|| acquire(false)),
+            watch: acquire(true),
+            publish: Script::new(include_str!("scripts/publish.lua").into()),
+            extend: Script::new(format!(
+                "local recorded, fencing = {recorded}, {fencing}\n{}",
+                include_str!("scripts/extend.lua")
+            )),
+            release: Script::new(include_str!("scripts/release.lua").into()),
+            look: Script::new(include_str!("scripts/look.lua").into()),
+            admit: guarded_script(include_str!("scripts/admit.lua")),
+            replace: guarded_script(include_str!("scripts/replace_settings.lua")),
+            guard: guard_key(&settings.prefix),
+            quarantine: quarantine_key(&settings.prefix),
+            settings: settings.to_string(),
+            max_ttl_ms: millis(settings.max_ttl),
+            window_us: u64::try_from(settings.proposal_window().as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The command for a call on a connection to a server with `identity`.
+    pub(super) fn command(&self, request: &Request, identity: &str, whole: bool) -> Cmd {
+        let owner = request.owner.as_bytes();
+        let key = request.lock.key();
+        let field = || format!("f{}", request.lock.stripe());
+        match request.verb {
+            Verb::Acquire { ttl, proposal, .. } => match &self.acquire {
+                Some(script) => {
+                    let call = script.call(whole, 3);
+                    self.guarded_call(call, key, owner, millis(ttl), identity, &field(), proposal)
+                }
+                None => {
+                    let mut cmd = redis::cmd("SET");
+                    cmd.arg(key).arg(owner).arg("NX").arg("PX").arg(millis(ttl));
+                    cmd
+                }
+            },
+            Verb::Publish { counter } => {
+                let mut cmd = self.publish.call(whole, 2);
+                cmd.arg(key).arg(&self.guard).arg(owner);
+                cmd.arg(field()).arg(counter);
+                cmd
+            }
+            Verb::Extend { ttl, counter } => {
+                let mut cmd = self.extend.call(whole, 2);
+                cmd.arg(key).arg(&self.guard).arg(owner).arg(millis(ttl));
+                cmd.arg(self.max_ttl_ms).arg(field()).arg(counter);
+                cmd
+            }
+            Verb::Release { .. } => {
+                let mut cmd = self.release.call(whole, 1);
+                cmd.arg(key).arg(owner);
+                cmd
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the script's arguments, in its order"
+    )]
+    fn guarded_call(
+        &self,
+        mut cmd: Cmd,
+        key: &[u8],
+        owner: &[u8],
+        ttl_ms: u64,
+        identity: &str,
+        field: &str,
+        proposal: u64,
+    ) -> Cmd {
+        cmd.arg(key).arg(&self.guard).arg(&self.quarantine);
+        cmd.arg(owner).arg(ttl_ms).arg(&self.settings);
+        cmd.arg(self.max_ttl_ms).arg(identity).arg(field);
+        cmd.arg(proposal).arg(self.window_us);
+        cmd
+    }
+
+    /// Starts the quarantine of a server that is not the admitted one, and does nothing else.
+    pub(super) fn watch(&self, identity: &str, random: &str) -> Cmd {
+        let cmd = self.watch.call(true, 3);
+        let nowhere = self.guard.as_bytes();
+        self.guarded_call(cmd, nowhere, random.as_bytes(), 0, identity, "", 0)
+    }
+
+    pub(super) fn look(&self) -> Cmd {
+        let mut cmd = self.look.call(true, 2);
+        cmd.arg(&self.guard).arg(&self.quarantine);
+        cmd
+    }
+
+    pub(super) fn admit(&self, identity: &str) -> Cmd {
+        let mut cmd = self.admit.call(true, 1);
+        cmd.arg(&self.guard).arg(&self.settings);
+        cmd.arg(self.max_ttl_ms).arg(identity);
+        cmd
+    }
+
+    pub(super) fn replace_settings(&self, identity: &str, random: &str) -> Cmd {
+        let mut cmd = self.replace.call(true, 2);
+        cmd.arg(&self.guard).arg(&self.quarantine);
+        cmd.arg(&self.settings).arg(self.max_ttl_ms);
+        cmd.arg(identity).arg(random);
+        cmd
+    }
+
+    /// The scripts that calls run by their SHA-1.
+    fn loaded(&self) -> impl Iterator<Item = &Script> {
+        self.acquire
+            .iter()
+            .chain([&self.publish, &self.extend, &self.release])
+    }
+
+    /// How many commands [`Scripts::load`] adds.
+    pub(super) fn count(&self) -> usize {
+        self.loaded().count()
+    }
+
+    pub(super) fn load(&self, pipe: &mut Pipeline) {
+        for script in self.loaded() {
+            pipe.cmd("SCRIPT").arg("LOAD").arg(&script.code);
+        }
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

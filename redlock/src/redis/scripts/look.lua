@@ -1,0 +1,7 @@
+-- Reports where the guard record stands, and changes nothing.
+--
+-- KEYS  guard, quarantine
+local record = redis.pcall('HMGET', KEYS[1], 'settings', 'identity', 'candidate')
+if record.err then return {'damaged', 'it is not a hash'} end
+if redis.call('EXISTS', KEYS[1]) == 0 then return {'absent'} end
+return {'record', record[1] or '', record[2] or '', record[3] or '', redis.call('PTTL', KEYS[2])}

@@ -1,0 +1,228 @@
+//! The guard record: settings, identity, quarantine.
+
+use std::{sync::Arc, time::Duration};
+
+use redlock::{
+    Answer, Reason, Settings,
+    node::{GuardState, Inspection},
+    redis::Directory,
+};
+use redlock_testkit::RedisServer;
+
+use crate::support::*;
+
+fn short() -> Settings {
+    Settings {
+        max_ttl: Duration::from_millis(800),
+        ..settings()
+    }
+}
+
+const TTL: Duration = Duration::from_millis(800);
+
+/// The quarantine that an acquisition meets.
+async fn quarantined(client: &Client) -> Duration {
+    match client.acquire_for(owner(), TTL / 2).await {
+        Answer::Quarantined { remaining } => remaining,
+        other => panic!("not quarantined: {other}"),
+    }
+}
+
+/// Acquires once the quarantine is over. Returns how often the node said that it was not.
+async fn acquire_after_quarantine(client: &Client) -> usize {
+    let mine = owner();
+    for refusals in 0..100 {
+        match client.acquire_for(mine, TTL).await {
+            Answer::Quarantined { remaining } => pass(remaining).await,
+            answer => {
+                granted(&answer);
+                assert_eq!(client.release(mine).await, Answer::Released);
+                return refusals;
+            }
+        }
+    }
+    panic!("the quarantine does not end");
+}
+
+/// A node that forgot everything, in either way, does not vote until `max_ttl` after it was noticed.
+#[tokio::test]
+async fn restart_amnesia_and_flushed_node() {
+    for options in versions() {
+        let server = RedisServer::start(&options).unwrap();
+        let client = Client::new(&server.url(), short(), patient());
+        // New: no record at all.
+        let first = quarantined(&client).await;
+        assert!(first <= TTL && first > TTL / 4, "{first:?}");
+        let second = quarantined(&client).await;
+        assert!(second <= first, "it started once: {second:?} {first:?}");
+        assert_eq!(get(&server, client.lock.key()), None);
+        acquire_after_quarantine(&client).await;
+
+        // flushed_node
+        server.command(&["FLUSHALL"]);
+        quarantined(&client).await;
+        assert!(guard_field(&server, "identity").is_none());
+        acquire_after_quarantine(&client).await;
+        let identity = guard_field(&server, "identity");
+
+        // restart_amnesia: the quarantine starts with the reconnection, before any acquisition.
+        server.restart_empty().unwrap();
+        until(|| guard_field(&server, "candidate").is_some()).await;
+        assert!(matches!(
+            client.inspect(Inspection::Look).await.unwrap().guard,
+            GuardState::Quarantined { remaining } if remaining <= TTL
+        ));
+        quarantined(&client).await;
+        acquire_after_quarantine(&client).await;
+        assert_ne!(guard_field(&server, "identity"), identity);
+    }
+}
+
+/// A restarted node that kept its data is quarantined as well: what it kept may be old.
+#[tokio::test]
+async fn a_restart_with_data_un_admits_the_node() {
+    for options in versions() {
+        let options = options.append_only(redlock_testkit::AppendFsync::Always);
+        let server = RedisServer::start(&options).unwrap();
+        let client = Client::admitted_with(&server.url(), short(), patient()).await;
+        let mine = owner();
+        granted(&client.acquire_for(mine, TTL).await);
+        let before = guard_field(&server, "identity").unwrap();
+        server.restart().unwrap();
+        // A client that has never seen the server before the restart notices too.
+        let other = Client::new(&server.url(), short(), patient());
+        quarantined(&other).await;
+        quarantined(&client).await;
+        assert!(guard_field(&server, "identity").is_none());
+        let answer = client.extend(mine, TTL, 0).await;
+        let lost = Answer::NotOwner {
+            gone: true,
+            same_identity: false,
+        };
+        assert!(answer == Answer::Confirmed || answer == lost, "{answer:?}");
+        client.release(mine).await;
+        acquire_after_quarantine(&client).await;
+        assert_ne!(guard_field(&server, "identity").unwrap(), before);
+    }
+}
+
+/// A connection whose identity is not the server's is not believed: it reads INFO anew.
+#[tokio::test]
+async fn a_stale_connection_reconnects() {
+    for options in versions() {
+        let server = RedisServer::start(&options).unwrap();
+        let proxy = redlock_testkit::Proxy::to(&server).unwrap();
+        let client = Client::admitted_with(&proxy.url(), short(), patient()).await;
+        // The replication id changes without a restart, and another client admits the new identity.
+        server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+        server.command(&["REPLICAOF", "NO", "ONE"]);
+        server.command(&["HSET", "redlock:guard", "identity", "somebody:else"]);
+        assert_eq!(
+            client.acquire_for(owner(), TTL).await,
+            Answer::Refused(Reason::IdentityChanged)
+        );
+        proxy.connected(2).await;
+        quarantined(&client).await;
+        acquire_after_quarantine(&client).await;
+    }
+}
+
+#[tokio::test]
+async fn admit_only_new_cluster() {
+    for options in versions() {
+        let server = RedisServer::start(&options).unwrap();
+        let client = Client::new(&server.url(), settings(), patient());
+        let facts = client.inspect(Inspection::AdmitNew).await.unwrap();
+        assert_eq!(facts.guard, GuardState::Admitted);
+        let look = client.inspect(Inspection::Look).await.unwrap();
+        assert_eq!(look.guard, GuardState::Admitted);
+        granted(&client.acquire(owner()).await);
+        let error = client.inspect(Inspection::AdmitNew).await.unwrap_err();
+        assert!(error.to_string().contains("guard record"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn other_settings_are_refused_by_name_until_they_are_replaced() {
+    for options in versions() {
+        let server = RedisServer::start(&options).unwrap();
+        let old = Client::admitted_with(&server.url(), short(), patient()).await;
+        let wider = Settings {
+            max_ttl: Duration::from_millis(400),
+            stripes: 8,
+            ..settings()
+        };
+        let new = Client::new(&server.url(), wider, patient());
+        let answer = new.acquire_for(owner(), Duration::from_millis(400)).await;
+        let expected =
+            "max_ttl_ms is 400 here and 800 on the node, stripes is 8 here and 4 on the node";
+        assert_eq!(answer, Answer::Refused(Reason::Settings(expected.into())));
+        assert!(matches!(
+            new.inspect(Inspection::Look).await.unwrap().guard,
+            GuardState::OtherSettings { stored } if stored.contains("stripes=4")
+        ));
+
+        let replaced = new.inspect(Inspection::ReplaceSettings).await.unwrap();
+        let remaining = TTL; // The larger of the two.
+        assert_eq!(replaced.guard, GuardState::Quarantined { remaining });
+        let left = quarantined(&new).await;
+        assert!(left > Duration::from_millis(400) && left <= TTL, "{left:?}");
+        assert!(matches!(
+            old.acquire_for(owner(), TTL).await,
+            Answer::Refused(Reason::Settings(_))
+        ));
+    }
+}
+
+/// Two URLs to one server would give it two votes.
+#[tokio::test]
+async fn duplicate_node() {
+    for options in versions() {
+        let server = RedisServer::start(&options).unwrap();
+        let proxy = redlock_testkit::Proxy::to(&server).unwrap();
+        let directory = Arc::new(Directory::default());
+        let node = |url: &str, index| {
+            Client::in_directory(url, settings(), patient(), Arc::clone(&directory), index)
+        };
+        let (first, second) = (node(&server.url(), 0), node(&proxy.url(), 1));
+        first.inspect(Inspection::AdmitNew).await.unwrap();
+        let name = format!("127.0.0.1:{}", server.port());
+        let same = Reason::SameServer(name.into());
+        assert_eq!(second.inspect(Inspection::Look).await, Err(same.clone()));
+        let down = Answer::Refused(Reason::Down(Arc::new(same)));
+        assert_eq!(second.acquire(owner()).await, down);
+        granted(&first.acquire(owner()).await);
+    }
+}
+
+/// A key under our prefix that is not a lock is reported, not counted and not touched.
+#[tokio::test]
+async fn foreign_keys_are_refused_and_left_alone() {
+    for options in versions() {
+        let server = RedisServer::start(&options).unwrap();
+        let client = Client::admitted(&server).await;
+        let key = client.lock.key();
+        let foreign = |what: &str| Answer::Refused(Reason::ForeignKey(what.into()));
+        let mine = owner();
+        let not_mine = Answer::NotOwner {
+            gone: false,
+            same_identity: true,
+        };
+
+        server.command(&[b"SET", key, b"config"]);
+        assert_eq!(client.acquire(mine).await, foreign("it has no TTL"));
+        assert_eq!(client.release(mine).await, not_mine);
+        assert_eq!(get(&server, key).as_deref(), Some("config"));
+
+        server.command(&[b"DEL", key]);
+        server.command(&[b"LPUSH", key, b"work"]);
+        assert_eq!(client.acquire(mine).await, foreign("it is a list"));
+        assert_eq!(client.release(mine).await, not_mine);
+        assert_eq!(
+            client.extend(mine, Duration::from_secs(1), 0).await,
+            not_mine
+        );
+        assert_eq!(client.publish(mine, 1).await, not_mine);
+        assert_eq!(server.command(&[b"LLEN", key]), redis::Value::Int(1));
+    }
+}

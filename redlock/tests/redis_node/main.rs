@@ -1,0 +1,9 @@
+//! The Redis node against real servers, of the oldest version supported and of the system's.
+#![cfg(unix)]
+
+mod broken;
+mod guard;
+mod refused;
+mod scripts;
+mod support;
+mod verbs;

@@ -1,0 +1,197 @@
+//! Who could rely on the lease when, and whether two ever could at the same time.
+
+use std::collections::BTreeMap;
+
+use super::clock::Moment;
+
+/// One lease of one worker: from the return of acquire to the earlier of the call to release and the deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    pub(super) worker: usize,
+    pub(super) token: u64,
+    pub(super) from: Moment,
+    pub(super) until: Moment,
+}
+
+impl Window {
+    /// A lease that was over before its holder could look at the clock protects nothing and overlaps nothing.
+    fn is_empty(&self) -> bool {
+        self.until <= self.from
+    }
+}
+
+/// All windows of the resource.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Windows {
+    /// The present lease of each worker: its end may still move.
+    open: BTreeMap<usize, Window>,
+    closed: Vec<Window>,
+}
+
+/// What is wrong with a history of windows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Faults {
+    /// Pairs in which the later one began before the earlier one was over.
+    pub(super) overlaps: Vec<(Window, Window)>,
+    /// Pairs in which the later one does not have the larger token.
+    pub(super) disorder: Vec<(Window, Window)>,
+}
+
+impl Windows {
+    /// A worker acquired a lease that ends at `deadline` unless it is renewed or released.
+    pub(super) fn begin(&mut self, window: Window) {
+        self.closed.extend(self.open.insert(window.worker, window));
+    }
+
+    /// The worker's lease was renewed. Deadlines never move back.
+    pub(super) fn renew(&mut self, worker: usize, deadline: Moment) {
+        if let Some(window) = self.open.get_mut(&worker) {
+            window.until = window.until.max(deadline);
+        }
+    }
+
+    /// The worker let go at `at`, or its lease had ended before.
+    pub(super) fn end(&mut self, worker: usize, at: Moment) {
+        if let Some(mut window) = self.open.remove(&worker) {
+            window.until = window.until.min(at);
+            self.closed.push(window);
+        }
+    }
+
+    /// The window that is open now and ends last.
+    pub(super) fn holder(&self, now: Moment) -> Option<Window> {
+        let current = self.open.values().filter(|window| window.until > now);
+        current.max_by_key(|window| window.token).copied()
+    }
+
+    /// The worker's lease, over or not, until it is released or replaced.
+    pub(super) fn of(&self, worker: usize) -> Option<Window> {
+        self.open.get(&worker).copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.len() + self.closed.len()
+    }
+
+    /// Looks at all windows, open ones as if they lasted until their deadline.
+    pub(super) fn judge(&self) -> Faults {
+        let mut all: Vec<_> = self.open.values().chain(&self.closed).copied().collect();
+        all.retain(|window| !window.is_empty());
+        all.sort_unstable_by_key(|window| (window.from, window.until, window.token));
+        let mut faults = Faults::default();
+        // The window so far that ends last, and the one with the largest token: comparing with neighbours alone would miss
+        // a short window inside of a long one.
+        let mut longest: Option<Window> = None;
+        let mut newest: Option<Window> = None;
+        for window in all {
+            if let Some(earlier) = longest.filter(|earlier| window.from < earlier.until) {
+                faults.overlaps.push((earlier, window));
+            }
+            if let Some(earlier) = newest.filter(|earlier| window.token <= earlier.token) {
+                faults.disorder.push((earlier, window));
+            }
+            longest = longest
+                .filter(|known| known.until > window.until)
+                .or(Some(window));
+            newest = newest
+                .filter(|known| known.token > window.token)
+                .or(Some(window));
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(worker: usize, token: u64, from: u64, until: u64) -> Window {
+        Window {
+            worker,
+            token,
+            from: Moment::from_nanos(from),
+            until: Moment::from_nanos(until),
+        }
+    }
+
+    fn judged(windows: &[Window]) -> (usize, usize) {
+        let mut all = Windows::default();
+        for window in windows {
+            all.begin(*window);
+        }
+        let faults = all.judge();
+        (faults.overlaps.len(), faults.disorder.len())
+    }
+
+    #[test]
+    fn windows_one_after_the_other_are_fine_in_any_order_of_reports() {
+        let history = [
+            window(1, 3, 20, 30),
+            window(0, 1, 0, 10),
+            window(2, 2, 10, 20),
+        ];
+        assert_eq!(judged(&history), (0, 0));
+    }
+
+    #[test]
+    fn a_planted_overlap_is_found() {
+        let history = [window(0, 1, 0, 11), window(1, 2, 10, 20)];
+        assert_eq!(judged(&history), (1, 0));
+    }
+
+    #[test]
+    fn short_windows_inside_a_long_one_are_all_found() {
+        let history = [
+            window(0, 1, 0, 100),
+            window(1, 2, 10, 20),
+            window(2, 3, 50, 60),
+        ];
+        assert_eq!(judged(&history), (2, 0));
+    }
+
+    #[test]
+    fn tokens_that_do_not_grow_are_found() {
+        assert_eq!(judged(&[window(0, 2, 0, 10), window(1, 1, 10, 20)]), (0, 1));
+        assert_eq!(judged(&[window(0, 2, 0, 10), window(1, 2, 10, 20)]), (0, 1));
+        // Not only against the neighbour.
+        let history = [
+            window(0, 9, 0, 10),
+            window(1, 3, 10, 20),
+            window(2, 4, 20, 30),
+        ];
+        assert_eq!(judged(&history), (0, 2));
+    }
+
+    #[test]
+    fn release_ends_a_window_early_and_never_prolongs_it() {
+        let mut windows = Windows::default();
+        windows.begin(window(0, 1, 0, 100));
+        windows.end(0, Moment::from_nanos(40));
+        windows.begin(window(1, 2, 40, 140));
+        // A paused holder comes back after its deadline.
+        windows.end(1, Moment::from_nanos(500));
+        windows.begin(window(0, 3, 140, 240));
+        assert_eq!(windows.judge(), Faults::default());
+        assert_eq!(windows.len(), 3);
+    }
+
+    #[test]
+    fn a_renewal_counts() {
+        let mut windows = Windows::default();
+        windows.begin(window(0, 1, 0, 100));
+        windows.renew(0, Moment::from_nanos(150));
+        windows.renew(0, Moment::from_nanos(120));
+        windows.begin(window(1, 2, 149, 200));
+        assert_eq!(windows.judge().overlaps.len(), 1);
+    }
+
+    #[test]
+    fn an_empty_window_overlaps_nothing() {
+        let history = [
+            window(0, 1, 0, 100),
+            window(1, 2, 50, 50),
+            window(2, 3, 100, 200),
+        ];
+        assert_eq!(judged(&history), (0, 0));
+    }
+}

@@ -1,0 +1,64 @@
+//! The command line of the laboratory. Exit codes: 0 everything was as expected, 1 safety was violated, 2 the set-up or the
+//! arguments are at fault, 3 the run did not make the progress it should; 128 and a signal's number when one ended the run.
+
+#[cfg(unix)]
+mod cli {
+    use std::process::ExitCode;
+
+    use clap::{Parser, Subcommand};
+    use scenarios::demo::{self, GuardOptions, Options, WorkerOptions};
+
+    /// Shows the Redlock client at work on five real redis-server processes, while nodes and holders are stopped and killed.
+    ///
+    /// Exit codes: 0 as expected, 1 safety violated, 2 set-up or arguments, 3 no progress, 130 interrupted.
+    #[derive(Debug, Parser)]
+    #[command(name = "redlock-lab", version, args_conflicts_with_subcommands = true)]
+    struct Cli {
+        #[command(subcommand)]
+        command: Option<Command>,
+        #[command(flatten)]
+        demo: Options,
+    }
+
+    #[derive(Debug, Subcommand)]
+    enum Command {
+        /// The live demonstration; what runs when no command is given.
+        Demo(Options),
+        /// A contending worker: a child process of the demonstration.
+        #[command(hide = true)]
+        Worker(WorkerOptions),
+        /// What removes everything when the demonstration is killed: a child process of it.
+        #[command(hide = true)]
+        Guard(GuardOptions),
+    }
+
+    pub(super) fn main() -> ExitCode {
+        let cli = Cli::parse();
+        let ended = match cli.command.unwrap_or(Command::Demo(cli.demo)) {
+            Command::Demo(options) => demo::run(&options),
+            Command::Worker(options) => demo::work(&options).map(|()| 0),
+            Command::Guard(options) => demo::guard(&options).map(|()| 0),
+        };
+        ExitCode::from(ended.unwrap_or_else(|error| {
+            // Not `eprintln!`, which panics when nobody reads any more.
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("redlock-lab: {error}\n"),
+            );
+            2
+        }))
+    }
+}
+
+#[cfg(unix)]
+fn main() -> std::process::ExitCode {
+    cli::main()
+}
+
+#[cfg(not(unix))]
+fn main() -> std::process::ExitCode {
+    eprintln!(
+        "redlock-lab: the demonstration stops processes with signals, so it needs Linux or macOS"
+    );
+    std::process::ExitCode::from(2)
+}

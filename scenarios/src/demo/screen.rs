@@ -7,6 +7,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios::tcgetwinsize;
 
 use super::{
     board::{Board, Doing, Line, QUORUM, Tone, WorkerView, name},
@@ -20,6 +21,8 @@ use super::{
 const STATUS: Duration = Duration::from_secs(1);
 /// The width of the bar that shows how much of the TTL is left.
 const GAUGE: usize = 24;
+/// What stands before the text of a line: time and mark.
+const MARGIN: usize = 13;
 
 /// The output. Errors of writing mean that nobody watches any more.
 #[derive(Debug)]
@@ -79,11 +82,24 @@ impl Screen {
             Tone::Expect => " ".repeat(8),
             _ => format!("{:>6.1} s", at.as_secs_f64()),
         };
-        self.print(&format!(
-            "{} {}",
-            self.paint.paint(Colour::Dim, &time),
-            self.paint.paint(colour, &format!("{mark} {}", line.text))
-        ))
+        for (number, part) in self.fold(&line.text).into_iter().enumerate() {
+            let (time, mark) = match number {
+                0 => (time.as_str(), mark),
+                _ => ("        ", "   "),
+            };
+            let text = self.paint.paint(colour, &format!("{mark} {part}"));
+            self.print(&format!("{} {text}", self.paint.paint(Colour::Dim, time)))?;
+        }
+        Ok(())
+    }
+
+    /// The text in parts that fit behind time and mark. Lines that go elsewhere stay whole, for tools that read lines.
+    fn fold(&self, text: &str) -> Vec<String> {
+        let width = match tcgetwinsize(io::stdout()) {
+            Ok(size) if self.is_live() => usize::from(size.ws_col),
+            _ => usize::MAX,
+        };
+        folded(text, width.saturating_sub(MARGIN).max(40))
     }
 
     /// Prints text as it is.
@@ -136,6 +152,22 @@ impl Screen {
             View::Plain { .. } => Ok(()),
         }
     }
+}
+
+/// Breaks a text between words into parts of this width at most, if no word is longer.
+fn folded(text: &str, width: usize) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for word in text.split(' ') {
+        match parts.last_mut() {
+            Some(part) if part.is_empty() => part.push_str(word),
+            Some(part) if part.chars().count() + 1 + word.chars().count() <= width => {
+                part.push(' ');
+                part.push_str(word);
+            }
+            _ => parts.push(word.to_owned()),
+        }
+    }
+    parts
 }
 
 /// A line of the picture: cut at the terminal's width, and redrawn only when it changes.
@@ -353,6 +385,14 @@ mod tests {
             seed: 1,
             plain: true,
         })
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        let parts = folded("one two three four", 9);
+        assert_eq!(parts, ["one two", "three", "four"]);
+        assert_eq!(folded("one two", 7), ["one two"]);
+        assert_eq!(folded("unbreakable", 3), ["unbreakable"]);
     }
 
     #[test]

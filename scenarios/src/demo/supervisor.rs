@@ -18,7 +18,7 @@ use super::{
     setup,
     stage::{Input, Stage},
     summary::{self, Verdict},
-    wire::{Ask, FromWorker, Style, ToWorker},
+    wire::{Ask, Event, FromWorker, Style, ToWorker},
 };
 
 /// How often the script and the screen are looked after.
@@ -103,7 +103,7 @@ async fn supervise(options: &Options) -> Result<u8, Error> {
     Ok(run.report(interrupt))
 }
 
-/// A holder that is to be stopped, or is.
+/// A holder that is to be stopped, or is, or has yet to finish after it was.
 #[derive(Clone, Copy, Debug)]
 enum Pause {
     Wanted {
@@ -113,6 +113,10 @@ enum Pause {
     Stopped {
         worker: usize,
         token: u64,
+        since: Moment,
+    },
+    Late {
+        worker: usize,
         since: Moment,
     },
 }
@@ -167,10 +171,14 @@ impl Run {
         Ok(None)
     }
 
-    /// A holder that is stopped at the end is waited for: its late write is the point.
+    /// A holder that was stopped is waited for at the end: its late write is the point.
     fn is_over(&self) -> bool {
-        let stopped = matches!(self.pause, Some(Pause::Stopped { .. }));
-        self.board.elapsed() >= self.board.options.length() && !stopped
+        let waits = match self.pause {
+            Some(Pause::Stopped { .. }) => true,
+            Some(Pause::Late { since, .. }) => now() - since < self.board.options.ttl() * 2,
+            Some(Pause::Wanted { .. }) | None => false,
+        };
+        self.board.elapsed() >= self.board.options.length() && !waits
     }
 
     fn say(&self, tone: Tone, text: impl Into<String>) -> io::Result<()> {
@@ -194,10 +202,10 @@ impl Run {
             self.say(Tone::Expect, expect)?;
             match step.act {
                 Act::PauseHolder(style) => {
-                    self.pause = self.pause.or(Some(Pause::Wanted {
-                        style,
-                        since: now(),
-                    }));
+                    if !matches!(self.pause, Some(Pause::Stopped { .. })) {
+                        let since = now();
+                        self.pause = Some(Pause::Wanted { style, since });
+                    }
                 }
                 Act::Node(node, deed) => self.hit(node, deed),
             }
@@ -230,9 +238,12 @@ impl Run {
         let (paused, pause) = (now() - since, self.board.options.pause());
         let overtaken = self.board.store.fenced.last_writer > token;
         if paused >= pause && overtaken || paused >= pause + self.board.options.patience() {
-            self.pause = None;
+            self.pause = Some(Pause::Late {
+                worker,
+                since: now(),
+            });
             let text = format!(
-                "{} goes on after {} (SIGCONT) and writes what it meant to; it does not look at is_valid() first, on purpose",
+                "{} goes on after {} (SIGCONT); on purpose it does not look at is_valid() before it writes",
                 name(worker),
                 seconds(paused)
             );
@@ -251,6 +262,10 @@ impl Run {
                 }
             }
             Input::Said(worker, FromWorker::Event(event)) => {
+                let let_go = matches!(event, Event::Releasing { .. });
+                if let_go && self.is_late(worker) {
+                    self.pause = None;
+                }
                 if let Some(line) = self.board.event(worker, event) {
                     self.screen.tell(self.board.elapsed(), &line)?;
                 }
@@ -272,6 +287,11 @@ impl Run {
             Input::Broken(reason) => return Err(Error::Server(reason).into()),
         }
         Ok(())
+    }
+
+    /// Whether this worker was stopped as a holder, and has not finished since.
+    fn is_late(&self, worker: usize) -> bool {
+        matches!(self.pause, Some(Pause::Late { worker: late, .. }) if late == worker)
     }
 
     fn deserted(&mut self, worker: usize) -> Error {

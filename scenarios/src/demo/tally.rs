@@ -56,7 +56,7 @@ impl fmt::Display for Latencies {
         }
         let (p50, p99) = (millis(self.at(0.5)), millis(self.at(0.99)));
         let most = millis(Duration::from_micros(self.0.max()));
-        write!(f, "p50 {p50}, p99 {p99}, max {most} ({})", self.0.len())
+        write!(f, "p50 {p50}, p99 {p99}, max {most} (n = {})", self.0.len())
     }
 }
 
@@ -83,7 +83,7 @@ mod tests {
         }
         let text = latencies.to_string();
         assert!(
-            text.starts_with("p50 0.50 ms, p99 12 ms, max 12 ms (4)"),
+            text.starts_with("p50 0.50 ms, p99 12 ms, max 12 ms (n = 4)"),
             "{text}"
         );
     }

@@ -20,7 +20,7 @@ use super::{
 /// How often plain output describes the moment.
 const STATUS: Duration = Duration::from_secs(1);
 /// The width of the bar that shows how much of the TTL is left.
-const GAUGE: usize = 24;
+const GAUGE: usize = 16;
 /// What stands before the text of a line: time and mark.
 const MARGIN: usize = 13;
 
@@ -240,9 +240,9 @@ fn picture(board: &Board, paint: Paint) -> Vec<String> {
             .map(|(position, view)| worker(board, position, view, paint)),
     );
     let store = &board.store;
-    let (stale, seal) = (store.fenced.stale_writes, store.fenced.highest);
+    let stale = store.fenced.stale_writes;
     rows.push(format!(
-        "  fenced    {}   sealed below {seal}",
+        "  fenced    {}",
         counter(store.fenced.counter, stale, paint)
     ));
     rows.push(format!(
@@ -326,17 +326,14 @@ fn worker(board: &Board, position: usize, view: &WorkerView, paint: Paint) -> St
 }
 
 fn counter(counter: Counter, refused: u64, paint: Paint) -> String {
-    let lost = format!("{:>3} lost", counter.lost());
-    let lost = paint.paint(
-        if counter.lost() > 0 {
-            Colour::Red
-        } else {
-            Colour::Green
-        },
-        &lost,
-    );
+    let colour = if counter.lost() > 0 {
+        Colour::Red
+    } else {
+        Colour::Green
+    };
+    let lost = paint.paint(colour, &format!("lost {:>3}", counter.lost()));
     format!(
-        "value {:>4}   {:>4} writes accepted  {refused:>2} refused  {lost}",
+        "value {:>4}   writes accepted {:>4}   refused {refused:>2}   {lost}",
         counter.value, counter.accepted
     )
 }

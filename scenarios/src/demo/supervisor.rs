@@ -2,10 +2,7 @@
 
 use std::{io, time::Duration};
 
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 
 use super::{
     board::{Board, Line, Tone, name},
@@ -16,6 +13,7 @@ use super::{
     screen::Screen,
     script::{self, Act, Step, seconds},
     setup,
+    signals::{Interrupt, Signals},
     stage::{Input, Stage},
     summary::{self, Verdict},
     wire::{Ask, Event, FromWorker, Style, ToWorker},
@@ -38,30 +36,6 @@ pub fn run(options: &Options) -> Result<u8, Error> {
         .build()
         .map_err(Error::system("starting a runtime"))?;
     runtime.block_on(supervise(options))
-}
-
-/// Why a run ended before its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Interrupt {
-    Signal(u8),
-    /// Nobody reads our output any more.
-    Output,
-}
-
-impl Interrupt {
-    /// The exit code that shells give such an end: for lost output, that of SIGPIPE.
-    const fn code(self) -> u8 {
-        match self {
-            Self::Signal(number) => 128 + number,
-            Self::Output => 128 + 13,
-        }
-    }
-}
-
-impl From<io::Error> for Interrupt {
-    fn from(_: io::Error) -> Self {
-        Self::Output
-    }
 }
 
 async fn supervise(options: &Options) -> Result<u8, Error> {
@@ -417,32 +391,5 @@ impl Run {
         findings
             .iter()
             .try_for_each(|finding| self.screen.print(&format!("  - {finding}")))
-    }
-}
-
-/// The signals that end a run in an orderly way.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Error> {
-        let on = |kind| signal(kind).map_err(Error::system("handling signals"));
-        Ok(Self {
-            interrupt: on(SignalKind::interrupt())?,
-            terminate: on(SignalKind::terminate())?,
-            hangup: on(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Interrupt {
-        Interrupt::Signal(tokio::select! {
-            biased;
-            _ = self.interrupt.recv() => 2,
-            _ = self.terminate.recv() => 15,
-            _ = self.hangup.recv() => 1,
-        })
     }
 }

@@ -142,15 +142,17 @@ impl Screen {
         }
     }
 
-    /// Removes the picture; the story stays.
+    /// Removes the picture; the story stays, and goes on in plain lines.
     pub(super) fn end(&mut self) -> io::Result<()> {
-        match &mut self.view {
-            View::Live { all, rows } => {
-                rows.clear();
-                all.clear()
-            }
-            View::Plain { .. } => Ok(()),
+        let plain = View::Plain {
+            next_status: Duration::MAX,
+        };
+        if let View::Live { all, .. } = std::mem::replace(&mut self.view, plain) {
+            all.clear()?;
+            // Or each row would be drawn once more when it goes.
+            all.set_draw_target(ProgressDrawTarget::hidden());
         }
+        Ok(())
     }
 }
 

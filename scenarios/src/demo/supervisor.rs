@@ -42,7 +42,7 @@ async fn supervise(options: &Options) -> Result<u8, Error> {
     let mut signals = Signals::new()?;
     let screen = Screen::new(options.plain);
     let greeting = format!(
-        "redlock-lab: five redis-server processes, {} workers, {} s, TTL {}, max_ttl {}, seed {}; Ctrl-C ends it early",
+        "redlock-lab: five redis-servers, {} workers, {} s, TTL {}, max_ttl {}, seed {}",
         options.workers,
         options.seconds,
         seconds(options.ttl()),
@@ -366,6 +366,7 @@ impl Run {
 
     fn write_report(&mut self, verdict: &Verdict, interrupt: Option<Interrupt>) -> io::Result<()> {
         let elapsed = self.board.elapsed();
+        let fancy = self.screen.is_live();
         self.screen.end()?;
         if interrupt.is_some() {
             self.screen.print(&format!(
@@ -373,7 +374,7 @@ impl Run {
                 seconds(elapsed)
             ))?;
         }
-        let table = summary::table(&self.board, self.screen.is_live());
+        let table = summary::table(&self.board, fancy);
         self.screen.print(&format!("\n{table}"))?;
         if let Some(failure) = self.board.tally.last_failure.as_ref() {
             self.screen

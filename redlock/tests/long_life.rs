@@ -19,6 +19,9 @@ use futures::future;
 use redlock::{Lease, Redlock};
 use redlock_testkit::{RedisCluster, ServerOptions};
 
+/// One test at a time: both look at the whole process.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// What the operating system says of this process.
 #[derive(Clone, Copy, Debug)]
 struct Footprint {
@@ -63,6 +66,7 @@ fn locks(cluster: &RedisCluster, index: usize) -> i64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_and_tasks_are_flat_over_many_cycles_while_a_node_comes_and_goes() {
+    let _alone = ALONE.lock().await;
     let cycles: usize = match std::env::var("REDLOCK_CYCLES") {
         Ok(cycles) => cycles.parse().expect("REDLOCK_CYCLES is a number"),
         Err(_) => 20_000,
@@ -134,6 +138,7 @@ async fn memory_and_tasks_are_flat_over_many_cycles_while_a_node_comes_and_goes(
 #[tokio::test]
 async fn ten_thousand_leases_dropped_at_once_are_released_in_batches() {
     const LEASES: usize = 10_000;
+    let _alone = ALONE.lock().await;
     let cluster = RedisCluster::start(3, &ServerOptions::new()).unwrap();
     client_of(&cluster).await;
     let client = Redlock::builder()

@@ -208,21 +208,21 @@ fn a_run_shows_what_it_promises_and_leaves_nothing_behind() {
     assert!(output.contains("verdict: as expected"), "{output}");
     assert_eq!(figure(&output, "overlaps of validity windows"), 0);
     assert_eq!(figure(&output, "fencing tokens out of order"), 0);
-    assert_eq!(figure(&output, "lost updates of the fenced counter"), 0);
+    assert_eq!(figure(&output, "lost updates, fenced counter"), 0);
     assert!(figure(&output, "acquisitions") >= 10, "{output}");
     assert!(figure(&output, "contentions") >= 1, "{output}");
     assert!(figure(&output, "losses") >= 2, "{output}");
-    assert_eq!(figure(&output, "holders stopped past their TTL"), 2);
+    assert_eq!(figure(&output, "holders paused past their TTL"), 2);
     assert!(figure(&output, "stale writes refused") >= 2, "{output}");
     assert!(
-        figure(&output, "lost updates of the unfenced counter") >= 1,
+        figure(&output, "lost updates, unfenced counter") >= 1,
         "{output}"
     );
     for line in [
-        "acquire, resource free",
-        "acquire, after waiting",
+        "acquire, free",
+        "acquire, waited",
         "release",
-        "from a holder's stop",
+        "takeover from a paused holder",
     ] {
         assert!(output.contains(&format!("| {line}")), "{output}");
     }

@@ -155,14 +155,11 @@ impl Holding {
         signed(self.held()) - signed(self.quorum.spare()) - 1
     }
 
-    /// Whether the key on `node` must still be there at `now`: it was confirmed, and neither its time
-    /// nor the lease's has come.
+    /// Whether the key on `node` must still be there at `now`: it was confirmed, its time has not come,
+    /// and nobody asked for its release.
     pub fn relies_on(&self, node: usize, now: Duration) -> bool {
-        let until = match self.members.get(node) {
-            Some(Member::Until(until)) => *until,
-            _ => return false,
-        };
-        self.state == State::Held && now < until && now < self.deadline
+        let member = self.members.get(node);
+        !self.released && matches!(member, Some(Member::Until(until)) if now < *until)
     }
 
     /// A late grant: its node counts from the start of the acquisition.

@@ -31,6 +31,9 @@ use crate::{
 
 /// The most releases kept for a node that cannot be reached.
 const MAX_RELEASES: usize = 65_536;
+/// The most releases under way while other calls wait: thousands of leases that are dropped at once
+/// must not keep an acquisition waiting for all of them.
+const MAX_RELEASES_IN_FLIGHT: usize = 128;
 /// The most messages received before the connection is looked after again.
 const MAX_RECEIVED: usize = 1024;
 
@@ -274,11 +277,11 @@ impl Actor {
     fn write(&mut self, now: Duration) {
         while let Phase::Up(link) = &mut self.phase
             && link.has_room()
-            && !self.queue.is_empty()
         {
             let mut jobs = Vec::new();
+            let mut releases = link.releases();
             while jobs.len() < MAX_JOBS
-                && let Some(job) = self.queue.pop_front()
+                && let Some(job) = self.queue.next(releases < MAX_RELEASES_IN_FLIGHT)
             {
                 match job {
                     Job::Call(call) if expired(&call, now) => {
@@ -288,8 +291,14 @@ impl Actor {
                         let facts = inspect::facts(&link.server, GuardState::NotUsed);
                         answer_inspect(look, Ok(facts));
                     }
-                    job => jobs.push(job),
+                    job => {
+                        releases += usize::from(job.release().is_some());
+                        jobs.push(job);
+                    }
                 }
+            }
+            if jobs.is_empty() {
+                return;
             }
             link.write(jobs, &self.shared, now);
         }

@@ -41,6 +41,7 @@ pub(super) struct Link {
     connection: redis::aio::MultiplexedConnection,
     batches: VecDeque<Batch>,
     others: usize,
+    releases: usize,
     client_id: i64,
     pub(super) health: Arc<Health>,
     pub(super) server: ServerInfo,
@@ -53,6 +54,7 @@ impl Link {
             connection: established.connection,
             batches: VecDeque::new(),
             others: 0,
+            releases: 0,
             client_id: established.client_id,
             health: established.health,
             server: established.server,
@@ -79,6 +81,11 @@ impl Link {
     /// Jobs in flight other than releases.
     pub(super) const fn others(&self) -> usize {
         self.others
+    }
+
+    /// Releases in flight.
+    pub(super) const fn releases(&self) -> usize {
+        self.releases
     }
 
     /// When the oldest unanswered batch was written.
@@ -118,7 +125,9 @@ impl Link {
         if pipe.is_empty() {
             return;
         }
-        self.others += jobs.iter().filter(|job| job.release().is_none()).count();
+        let releases = count_releases(&jobs);
+        self.releases += releases;
+        self.others += jobs.len() - releases;
         let mut connection = self.connection.clone();
         let mut replies: BoxFuture<'static, _> = Box::pin(async move {
             let count = pipe.len();
@@ -160,7 +169,9 @@ impl Link {
             return Some(Err(()));
         };
         let jobs = self.batches.pop_front()?.jobs;
-        self.others -= jobs.iter().filter(|job| job.release().is_none()).count();
+        let releases = count_releases(&jobs);
+        self.releases -= releases;
+        self.others -= jobs.len() - releases;
         let mut values = values.into_iter();
         let pair = |job| {
             let value = match &job {
@@ -181,4 +192,8 @@ impl Link {
         drop(driver);
         batches.into_iter().flat_map(|batch| batch.jobs).collect()
     }
+}
+
+fn count_releases(jobs: &[Job]) -> usize {
+    jobs.iter().filter(|job| job.release().is_some()).count()
 }

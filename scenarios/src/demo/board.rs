@@ -339,7 +339,7 @@ mod tests {
         board.stopped(0);
         acquire(&mut board, 1, 2);
         acquire(&mut board, 2, 3);
-        assert!(board.tally.takeover.to_string().ends_with("(1)"));
+        assert!(board.tally.takeover.to_string().ends_with("n=1"));
     }
 
     #[test]

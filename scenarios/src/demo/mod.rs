@@ -4,13 +4,13 @@
 //! the script of faults and shows what happens. *Workers* contend for one resource and reach the store over a Unix socket.
 //! The *guard* owns the temporary folder, and cleans up after a supervisor that was killed.
 //!
-//! In reading order: [`supervisor`] (the run from start to end), [`stage`] (what it starts and removes again), [`guard`],
-//! [`crew`] (the workers' processes), [`worker`] (what a worker does) over [`link`] and [`wire`], [`store`] (what the lock
-//! protects), [`script`] (the faults), [`board`] (all that is known) with [`nodes`], [`windows`] and [`tally`], [`screen`]
-//! and [`summary`]. [`setup`] finds a redis-server; [`clock`] and [`dice`] are the seams to time and chance.
+//! In reading order: `supervisor` (the run from start to end; `signals` end it early), `stage` (what it starts and removes
+//! again), `guard`, `crew` (the workers' processes), `worker` (what a worker does) over `link` and `wire`, `store` (what the
+//! lock protects), `script` (the faults), `board` (all that is known) with `nodes`, `windows` and `tally`, `screen` and
+//! `summary`. `setup` finds a redis-server; `clock` and `dice` are the seams to time and chance.
 //!
-//! Only the fenced counter, the windows and the tokens carry a verdict. The demonstration runs on one machine with one
-//! clock, so it cannot show what drifting clocks do.
+//! Safety is judged by the fenced counter, the windows of validity and the order of the fencing tokens. The demonstration
+//! runs on one machine with one clock, so it cannot show what drifting clocks do.
 
 mod board;
 mod clock;
@@ -24,6 +24,7 @@ mod options;
 mod screen;
 mod script;
 mod setup;
+mod signals;
 mod stage;
 mod store;
 mod summary;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios::tcgetwinsize;
 
 use super::{
     board::{Board, Doing, Line, QUORUM, Tone, WorkerView, name},
@@ -19,7 +20,9 @@ use super::{
 /// How often plain output describes the moment.
 const STATUS: Duration = Duration::from_secs(1);
 /// The width of the bar that shows how much of the TTL is left.
-const GAUGE: usize = 24;
+const GAUGE: usize = 16;
+/// What stands before the text of a line: time and mark.
+const MARGIN: usize = 13;
 
 /// The output. Errors of writing mean that nobody watches any more.
 #[derive(Debug)]
@@ -79,11 +82,24 @@ impl Screen {
             Tone::Expect => " ".repeat(8),
             _ => format!("{:>6.1} s", at.as_secs_f64()),
         };
-        self.print(&format!(
-            "{} {}",
-            self.paint.paint(Colour::Dim, &time),
-            self.paint.paint(colour, &format!("{mark} {}", line.text))
-        ))
+        for (number, part) in self.fold(&line.text).into_iter().enumerate() {
+            let (time, mark) = match number {
+                0 => (time.as_str(), mark),
+                _ => ("        ", "   "),
+            };
+            let text = self.paint.paint(colour, &format!("{mark} {part}"));
+            self.print(&format!("{} {text}", self.paint.paint(Colour::Dim, time)))?;
+        }
+        Ok(())
+    }
+
+    /// The text in parts that fit behind time and mark. Lines that go elsewhere stay whole, for tools that read lines.
+    fn fold(&self, text: &str) -> Vec<String> {
+        let width = match tcgetwinsize(io::stdout()) {
+            Ok(size) if self.is_live() => usize::from(size.ws_col),
+            _ => usize::MAX,
+        };
+        folded(text, width.saturating_sub(MARGIN).max(40))
     }
 
     /// Prints text as it is.
@@ -126,16 +142,34 @@ impl Screen {
         }
     }
 
-    /// Removes the picture; the story stays.
+    /// Removes the picture; the story stays, and goes on in plain lines.
     pub(super) fn end(&mut self) -> io::Result<()> {
-        match &mut self.view {
-            View::Live { all, rows } => {
-                rows.clear();
-                all.clear()
+        let plain = View::Plain {
+            next_status: Duration::MAX,
+        };
+        if let View::Live { all, .. } = std::mem::replace(&mut self.view, plain) {
+            all.clear()?;
+            // Or each row would be drawn once more when it goes.
+            all.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        Ok(())
+    }
+}
+
+/// Breaks a text between words into parts of this width at most, if no word is longer.
+fn folded(text: &str, width: usize) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for word in text.split(' ') {
+        match parts.last_mut() {
+            Some(part) if part.is_empty() => part.push_str(word),
+            Some(part) if part.chars().count() + 1 + word.chars().count() <= width => {
+                part.push(' ');
+                part.push_str(word);
             }
-            View::Plain { .. } => Ok(()),
+            _ => parts.push(word.to_owned()),
         }
     }
+    parts
 }
 
 /// A line of the picture: cut at the terminal's width, and redrawn only when it changes.
@@ -208,9 +242,9 @@ fn picture(board: &Board, paint: Paint) -> Vec<String> {
             .map(|(position, view)| worker(board, position, view, paint)),
     );
     let store = &board.store;
-    let (stale, seal) = (store.fenced.stale_writes, store.fenced.highest);
+    let stale = store.fenced.stale_writes;
     rows.push(format!(
-        "  fenced    {}   sealed below {seal}",
+        "  fenced    {}",
         counter(store.fenced.counter, stale, paint)
     ));
     rows.push(format!(
@@ -294,17 +328,14 @@ fn worker(board: &Board, position: usize, view: &WorkerView, paint: Paint) -> St
 }
 
 fn counter(counter: Counter, refused: u64, paint: Paint) -> String {
-    let lost = format!("{:>3} lost", counter.lost());
-    let lost = paint.paint(
-        if counter.lost() > 0 {
-            Colour::Red
-        } else {
-            Colour::Green
-        },
-        &lost,
-    );
+    let colour = if counter.lost() > 0 {
+        Colour::Red
+    } else {
+        Colour::Green
+    };
+    let lost = paint.paint(colour, &format!("lost {:>3}", counter.lost()));
     format!(
-        "value {:>4}   {:>4} writes accepted  {refused:>2} refused  {lost}",
+        "value {:>4}   writes accepted {:>4}   refused {refused:>2}   {lost}",
         counter.value, counter.accepted
     )
 }
@@ -353,6 +384,14 @@ mod tests {
             seed: 1,
             plain: true,
         })
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        let parts = folded("one two three four", 9);
+        assert_eq!(parts, ["one two", "three", "four"]);
+        assert_eq!(folded("one two", 7), ["one two"]);
+        assert_eq!(folded("unbreakable", 3), ["unbreakable"]);
     }
 
     #[test]

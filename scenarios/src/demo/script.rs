@@ -27,11 +27,11 @@ pub(super) struct Step {
 
 /// When the faults of one round come, in thousandths of the round. The nodes' faults do not overlap with each other, so
 /// four nodes of five always vote; the second pause begins when the quarantine (15% of a round) is about over.
-const PAUSES: [(u32, Style); 2] = [(90, Style::Plain), (700, Style::Renewed)];
-const STOP: u32 = 280;
-const CONTINUE: u32 = 410;
-const KILL: u32 = 450;
-const RESTART: u32 = 510;
+const PAUSES: [(u32, Style); 2] = [(70, Style::Plain), (650, Style::Renewed)];
+const STOP: u32 = 260;
+const CONTINUE: u32 = 370;
+const KILL: u32 = 400;
+const RESTART: u32 = 450;
 
 /// The faults of the whole run, in order.
 pub(super) fn script(options: &Options) -> Vec<Step> {
@@ -74,13 +74,18 @@ pub(super) fn announce(act: Act, options: &Options) -> (String, String) {
     match act {
         Act::PauseHolder(style) => {
             let renews = if style == Style::Renewed {
-                " (that it renews its lease does not help: a stopped process renews nothing)"
+                "; renewal does not help, a stopped process renews nothing"
             } else {
                 ""
             };
             (
-                format!("the next {} holder will be stopped (SIGSTOP) for {pause}, past its TTL of {ttl}, between its read and its write{renews}", style.name()),
-                "when its lease ends another worker takes over; its late write is refused by the fenced counter and destroys updates of the unfenced one".into(),
+                format!(
+                    "the next {} holder is to be stopped between its read and its write, for {pause}: past its TTL of {ttl}",
+                    style.name()
+                ),
+                format!(
+                    "another worker takes over; the late write is refused by the fenced counter and does damage to the unfenced one{renews}"
+                ),
             )
         }
         Act::Node(node, Deed::Stop) => (
@@ -176,10 +181,10 @@ mod tests {
                 assert!(of_node(Deed::Stop) < of_node(Deed::Continue));
                 assert!(of_node(Deed::Continue) < of_node(Deed::Kill));
                 assert!(of_node(Deed::Kill) < of_node(Deed::RestartEmpty));
-                // The wait for a holder, the pause, and the late write fit in.
+                // The wait for a holder, its pause and the rest of its work fit in.
                 let last = steps.last().unwrap().at;
                 assert!(
-                    last + options.pause() + options.ttl() / 2 < options.length(),
+                    last + options.pause() + options.ttl() * 3 / 2 < options.length(),
                     "{options:?}"
                 );
             }

@@ -2,10 +2,7 @@
 
 use std::{io, time::Duration};
 
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 
 use super::{
     board::{Board, Line, Tone, name},
@@ -16,9 +13,10 @@ use super::{
     screen::Screen,
     script::{self, Act, Step, seconds},
     setup,
+    signals::{Interrupt, Signals},
     stage::{Input, Stage},
     summary::{self, Verdict},
-    wire::{Ask, FromWorker, Style, ToWorker},
+    wire::{Ask, Event, FromWorker, Style, ToWorker},
 };
 
 /// How often the script and the screen are looked after.
@@ -40,35 +38,11 @@ pub fn run(options: &Options) -> Result<u8, Error> {
     runtime.block_on(supervise(options))
 }
 
-/// Why a run ended before its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Interrupt {
-    Signal(u8),
-    /// Nobody reads our output any more.
-    Output,
-}
-
-impl Interrupt {
-    /// The exit code that shells give such an end: for lost output, that of SIGPIPE.
-    const fn code(self) -> u8 {
-        match self {
-            Self::Signal(number) => 128 + number,
-            Self::Output => 128 + 13,
-        }
-    }
-}
-
-impl From<io::Error> for Interrupt {
-    fn from(_: io::Error) -> Self {
-        Self::Output
-    }
-}
-
 async fn supervise(options: &Options) -> Result<u8, Error> {
     let mut signals = Signals::new()?;
     let screen = Screen::new(options.plain);
     let greeting = format!(
-        "redlock-lab: five redis-server processes, {} workers, {} s, TTL {}, max_ttl {}, seed {}; Ctrl-C ends it early",
+        "redlock-lab: five redis-servers, {} workers, {} s, TTL {}, max_ttl {}, seed {}",
         options.workers,
         options.seconds,
         seconds(options.ttl()),
@@ -103,7 +77,7 @@ async fn supervise(options: &Options) -> Result<u8, Error> {
     Ok(run.report(interrupt))
 }
 
-/// A holder that is to be stopped, or is.
+/// A holder that is to be stopped, or is, or has yet to finish after it was.
 #[derive(Clone, Copy, Debug)]
 enum Pause {
     Wanted {
@@ -113,6 +87,10 @@ enum Pause {
     Stopped {
         worker: usize,
         token: u64,
+        since: Moment,
+    },
+    Late {
+        worker: usize,
         since: Moment,
     },
 }
@@ -167,10 +145,14 @@ impl Run {
         Ok(None)
     }
 
-    /// A holder that is stopped at the end is waited for: its late write is the point.
+    /// A holder that was stopped is waited for at the end: its late write is the point.
     fn is_over(&self) -> bool {
-        let stopped = matches!(self.pause, Some(Pause::Stopped { .. }));
-        self.board.elapsed() >= self.board.options.length() && !stopped
+        let waits = match self.pause {
+            Some(Pause::Stopped { .. }) => true,
+            Some(Pause::Late { since, .. }) => now() - since < self.board.options.ttl() * 2,
+            Some(Pause::Wanted { .. }) | None => false,
+        };
+        self.board.elapsed() >= self.board.options.length() && !waits
     }
 
     fn say(&self, tone: Tone, text: impl Into<String>) -> io::Result<()> {
@@ -194,10 +176,10 @@ impl Run {
             self.say(Tone::Expect, expect)?;
             match step.act {
                 Act::PauseHolder(style) => {
-                    self.pause = self.pause.or(Some(Pause::Wanted {
-                        style,
-                        since: now(),
-                    }));
+                    if !matches!(self.pause, Some(Pause::Stopped { .. })) {
+                        let since = now();
+                        self.pause = Some(Pause::Wanted { style, since });
+                    }
                 }
                 Act::Node(node, deed) => self.hit(node, deed),
             }
@@ -230,9 +212,12 @@ impl Run {
         let (paused, pause) = (now() - since, self.board.options.pause());
         let overtaken = self.board.store.fenced.last_writer > token;
         if paused >= pause && overtaken || paused >= pause + self.board.options.patience() {
-            self.pause = None;
+            self.pause = Some(Pause::Late {
+                worker,
+                since: now(),
+            });
             let text = format!(
-                "{} goes on after {} (SIGCONT) and writes what it meant to; it does not look at is_valid() first, on purpose",
+                "{} goes on after {} (SIGCONT); on purpose it does not look at is_valid() before it writes",
                 name(worker),
                 seconds(paused)
             );
@@ -251,6 +236,10 @@ impl Run {
                 }
             }
             Input::Said(worker, FromWorker::Event(event)) => {
+                let let_go = matches!(event, Event::Releasing { .. });
+                if let_go && self.is_late(worker) {
+                    self.pause = None;
+                }
                 if let Some(line) = self.board.event(worker, event) {
                     self.screen.tell(self.board.elapsed(), &line)?;
                 }
@@ -272,6 +261,11 @@ impl Run {
             Input::Broken(reason) => return Err(Error::Server(reason).into()),
         }
         Ok(())
+    }
+
+    /// Whether this worker was stopped as a holder, and has not finished since.
+    fn is_late(&self, worker: usize) -> bool {
+        matches!(self.pause, Some(Pause::Late { worker: late, .. }) if late == worker)
     }
 
     fn deserted(&mut self, worker: usize) -> Error {
@@ -372,6 +366,7 @@ impl Run {
 
     fn write_report(&mut self, verdict: &Verdict, interrupt: Option<Interrupt>) -> io::Result<()> {
         let elapsed = self.board.elapsed();
+        let fancy = self.screen.is_live();
         self.screen.end()?;
         if interrupt.is_some() {
             self.screen.print(&format!(
@@ -379,7 +374,7 @@ impl Run {
                 seconds(elapsed)
             ))?;
         }
-        let table = summary::table(&self.board, self.screen.is_live());
+        let table = summary::table(&self.board, fancy);
         self.screen.print(&format!("\n{table}"))?;
         if let Some(failure) = self.board.tally.last_failure.as_ref() {
             self.screen
@@ -397,32 +392,5 @@ impl Run {
         findings
             .iter()
             .try_for_each(|finding| self.screen.print(&format!("  - {finding}")))
-    }
-}
-
-/// The signals that end a run in an orderly way.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Error> {
-        let on = |kind| signal(kind).map_err(Error::system("handling signals"));
-        Ok(Self {
-            interrupt: on(SignalKind::interrupt())?,
-            terminate: on(SignalKind::terminate())?,
-            hangup: on(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Interrupt {
-        Interrupt::Signal(tokio::select! {
-            biased;
-            _ = self.interrupt.recv() => 2,
-            _ = self.terminate.recv() => 15,
-            _ = self.hangup.recv() => 1,
-        })
     }
 }

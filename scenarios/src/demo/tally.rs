@@ -54,9 +54,12 @@ impl fmt::Display for Latencies {
         if self.0.is_empty() {
             return f.write_str("none");
         }
-        let (p50, p99) = (millis(self.at(0.5)), millis(self.at(0.99)));
-        let most = millis(Duration::from_micros(self.0.max()));
-        write!(f, "p50 {p50}, p99 {p99}, max {most} ({})", self.0.len())
+        let times = [
+            self.at(0.5),
+            self.at(0.99),
+            Duration::from_micros(self.0.max()),
+        ];
+        write!(f, "{} ms, n={}", times.map(millis).join("/"), self.0.len())
     }
 }
 
@@ -64,9 +67,9 @@ impl fmt::Display for Latencies {
 fn millis(duration: Duration) -> String {
     let micros = duration.as_micros();
     if micros < 10_000 {
-        format!("{}.{:02} ms", micros / 1000, micros % 1000 / 10)
+        format!("{}.{:02}", micros / 1000, micros % 1000 / 10)
     } else {
-        format!("{} ms", micros / 1000)
+        (micros / 1000).to_string()
     }
 }
 
@@ -81,10 +84,6 @@ mod tests {
         for micros in [500, 500, 500, 12_000] {
             latencies.add(Duration::from_micros(micros));
         }
-        let text = latencies.to_string();
-        assert!(
-            text.starts_with("p50 0.50 ms, p99 12 ms, max 12 ms (4)"),
-            "{text}"
-        );
+        assert_eq!(latencies.to_string(), "0.50/12/12 ms, n=4");
     }
 }

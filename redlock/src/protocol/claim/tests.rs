@@ -235,6 +235,14 @@ fn a_key_that_vanished_before_its_time_is_an_incident() {
     actions(&mut claim);
     claim.handle_answer(2, call, not_owner(), &at(ms(101)));
     assert_eq!(actions(&mut claim), [Action::KeyVanished { node: 2 }]);
+    claim.release();
+    actions(&mut claim);
+    claim.handle_answer(1, call, not_owner(), &at(ms(102)));
+    let vanished = Action::KeyVanished { node: 1 };
+    assert!(
+        !actions(&mut claim).contains(&vanished),
+        "released on purpose"
+    );
 }
 
 #[test]

@@ -112,6 +112,22 @@ fn the_lease_is_lost_with_the_node_that_ends_the_quorum() {
     assert_eq!(lease.mark_gone(3, ms(2)), State::Lost(Loss::TakenOver));
 }
 
+/// The deadline is a promise already made. What the loss costs is slack.
+#[test]
+fn a_node_that_lost_the_key_moves_no_deadline_back() {
+    let mut lease = holding(5, 5, ms(100));
+    let (round, _) = lease.start_round(ms(10)).unwrap();
+    for node in 0..3 {
+        lease.handle_answer(node, round, ms(110), &Answer::Confirmed, ms(11));
+    }
+    assert_eq!(lease.mark_gone(0, ms(12)), State::Held);
+    let (second, asked) = lease.start_round(ms(13)).unwrap();
+    assert_eq!(asked, [1, 2, 3, 4]);
+    lease.handle_answer(3, second, ms(105), &Answer::Confirmed, ms(14));
+    assert_eq!((lease.deadline(), lease.held()), (ms(110), 2));
+    assert_eq!(lease.slack(), -1);
+}
+
 #[test]
 fn a_confirmation_of_a_node_that_lost_the_key_renews_nothing() {
     let mut lease = holding(3, 3, ms(100));

@@ -17,16 +17,27 @@ use crate::{
 /// Makes a node for a client, knowing the client's settings and runtime. How nodes that are not
 /// Redis (in-memory ones, say) enter a client.
 pub trait NodeFactory: Send + Sync {
-    /// The node at this position.
-    fn node(&self, settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>) -> Arc<dyn Node>;
+    /// The node at this position. `drift` says how wrong the client's clocks may be when the node
+    /// measures a quarantine with them.
+    fn node(
+        &self,
+        settings: &Arc<Settings>,
+        runtime: &Arc<dyn Runtime>,
+        drift: Drift,
+    ) -> Arc<dyn Node>;
 }
 
 impl<F> NodeFactory for F
 where
-    F: Fn(&Arc<Settings>, &Arc<dyn Runtime>) -> Arc<dyn Node> + Send + Sync,
+    F: Fn(&Arc<Settings>, &Arc<dyn Runtime>, Drift) -> Arc<dyn Node> + Send + Sync,
 {
-    fn node(&self, settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>) -> Arc<dyn Node> {
-        self(settings, runtime)
+    fn node(
+        &self,
+        settings: &Arc<Settings>,
+        runtime: &Arc<dyn Runtime>,
+        drift: Drift,
+    ) -> Arc<dyn Node> {
+        self(settings, runtime, drift)
     }
 }
 
@@ -126,8 +137,8 @@ impl Builder {
         for index in 0..cluster.len() {
             let cluster = cluster.clone();
             self = self.node(
-                move |settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>| {
-                    cluster.connect(index, settings, runtime)
+                move |settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>, drift: Drift| {
+                    cluster.connect_with(index, settings, runtime, drift)
                 },
             );
         }
@@ -262,7 +273,7 @@ impl Builder {
         let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());
         for (index, source) in self.nodes.iter().enumerate() {
             let node: Arc<dyn Node> = match source {
-                NodeSource::Custom(factory) => factory.node(&settings, &self.runtime),
+                NodeSource::Custom(factory) => factory.node(&settings, &self.runtime, self.drift),
                 NodeSource::Url(url) => {
                     let (address, credentials) =
                         redis::parse_url(url).map_err(|problem| BuildError::InvalidUrl {
@@ -276,6 +287,7 @@ impl Builder {
                         runtime: self.runtime.clone(),
                         connector: self.connector.clone(),
                         limits: self.limits,
+                        drift: self.drift,
                         directory: directory.clone(),
                         index,
                     }))

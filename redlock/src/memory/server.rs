@@ -93,7 +93,7 @@ impl ServerState {
         let now = self.now();
         if !self.faults.refusing {
             for link in self.links.iter().filter_map(Weak::upgrade) {
-                self.store.greet(&link.settings, now);
+                link.greet(&mut self.store, now);
             }
         }
     }

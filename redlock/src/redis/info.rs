@@ -33,6 +33,20 @@ pub(super) fn read_info(
     if !is_recent(version) {
         return Err(Reason::TooOld(version.into()));
     }
+    Ok(ServerInfo {
+        version: version.into(),
+        run_id: run_id.into(),
+        identity: read_replication(run_id, replication, restart_guard)?,
+    })
+}
+
+/// Reads `INFO replication` of the server with this run id: its identity, if it can be a node.
+pub(super) fn read_replication(
+    run_id: &str,
+    replication: &str,
+    restart_guard: bool,
+) -> Result<Arc<str>, Reason> {
+    let missing = |field: &str| Reason::Unreadable(format!("INFO has no {field}").into());
     let replid = field(replication, "master_replid").ok_or_else(|| missing("master_replid"))?;
     if field(replication, "role") != Some("master") {
         return Err(Reason::Replica);
@@ -44,11 +58,7 @@ pub(super) fn read_info(
         None if restart_guard => return Err(missing("connected_slaves")),
         _ => {}
     }
-    Ok(ServerInfo {
-        version: version.into(),
-        run_id: run_id.into(),
-        identity: format!("{run_id}:{replid}").into(),
-    })
+    Ok(format!("{run_id}:{replid}").into())
 }
 
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {

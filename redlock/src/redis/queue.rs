@@ -32,6 +32,8 @@ pub(super) enum Job {
     Inspect(Inspect),
     /// Load all scripts again.
     Load,
+    /// See whether the server is still what it was, and how its quarantine stands.
+    Look,
 }
 
 impl Job {
@@ -48,6 +50,14 @@ impl Job {
                 ..
             }) => Some((*owner, *give_up)),
             _ => None,
+        }
+    }
+
+    /// Whether it counts towards the calls in flight: somebody asked for it.
+    pub(super) fn is_asked_for(&self) -> bool {
+        match self {
+            Self::Call(_) | Self::Inspect(_) => self.release().is_none(),
+            Self::Load | Self::Look => false,
         }
     }
 
@@ -74,6 +84,7 @@ pub(super) struct Queue {
     releases: BTreeSet<(Duration, i64)>,
     /// By when an acquire call expires.
     acquires: BTreeSet<(Duration, i64)>,
+    others: usize,
 }
 
 impl Queue {
@@ -97,6 +108,7 @@ impl Queue {
         if let Some(expires) = job.acquire_expires() {
             self.acquires.insert((expires, place));
         }
+        self.others += usize::from(job.is_asked_for());
         self.jobs.insert(place, job);
     }
 
@@ -107,6 +119,7 @@ impl Queue {
 
     fn take(&mut self, place: i64) -> Option<Job> {
         let job = self.jobs.remove(&place)?;
+        self.others -= usize::from(job.is_asked_for());
         if let Some((_, give_up)) = job.release() {
             self.releases.remove(&(give_up, place));
         }
@@ -124,9 +137,9 @@ impl Queue {
         self.releases.len()
     }
 
-    /// Jobs other than releases.
+    /// Jobs that somebody asked for, releases not counted.
     pub(super) fn others(&self) -> usize {
-        self.jobs.len() - self.releases.len()
+        self.others
     }
 
     pub(super) fn has_release_of(&self, owner: &OwnerToken) -> bool {

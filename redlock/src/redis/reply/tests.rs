@@ -70,7 +70,10 @@ fn the_shapes_that_scripts_reply_are_read() {
         ),
         (
             ACQUIRE,
-            array("quarantined", &[Value::Int(30), bulk("nonce")]),
+            array(
+                "quarantined",
+                &[Value::Int(30), bulk("nonce"), Value::Int(60)],
+            ),
             Answer::Quarantined { remaining: ms(30) },
         ),
         (

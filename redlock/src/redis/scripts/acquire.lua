@@ -2,7 +2,8 @@
 -- `watching`. All reads and type checks come before the first write: scripts do not roll back.
 --
 -- KEYS  lock, guard, quarantine
--- ARGV  owner, ttl ms, settings, max_ttl ms, identity, counter field, proposal us, window us
+-- ARGV  owner, ttl ms, settings, max_ttl ms, identity, counter field, proposal us, window us, proof
+--       and, when watching, whether a node without a record is to be quarantined (1) or left alone (0)
 local limit = 9007199254740991
 
 -- The whole number in `text`, or nil if that is not what it holds.
@@ -18,12 +19,13 @@ end
 
 local owner, ttl = ARGV[1], tonumber(ARGV[2])
 local settings, max = ARGV[3], tonumber(ARGV[4])
-local identity, field = ARGV[5], ARGV[6]
+local identity, field, proof = ARGV[5], ARGV[6], ARGV[9]
 
-local record = redis.pcall('HMGET', KEYS[2], 'settings', 'max_ttl_ms', 'identity', 'candidate', 'nonce', field)
+local record = redis.pcall('HMGET', KEYS[2], 'settings', 'max_ttl_ms', 'identity', 'candidate', 'nonce', 'quarantine_ms', field)
 if wrong_type(record) then return {'damaged', 'it is not a hash'} end
 if record.err then return record end
 if record[1] and record[1] ~= settings then return {'settings', record[1]} end
+if watching and ARGV[10] == '0' and not record[1] then return {'absent'} end
 if record[2] then
   max = whole(record[2])
   if not max then return {'damaged', 'max_ttl_ms is not a number'} end
@@ -37,34 +39,40 @@ if guarded and record[3] ~= identity then
   local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
   local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or ''
   if run_id .. ':' .. replid ~= identity then return {'stale'} end
-  local left = redis.call('PTTL', KEYS[3])
-  if record[4] ~= identity then
-    -- A replacement of settings may have left a longer quarantine than ours.
-    local length = math.max(max, left)
-    local nonce = redis.sha1hex(owner)
+  -- A replacement of settings may have left a longer quarantine than ours.
+  local length = math.max(max, whole(record[6]) or 0)
+  local nonce, left = record[5], redis.call('PTTL', KEYS[3])
+  if record[4] ~= identity or not nonce then
+    nonce = redis.sha1hex(owner)
     redis.call('HDEL', KEYS[2], 'identity')
-    redis.call('HSET', KEYS[2], 'candidate', identity, 'settings', settings, 'max_ttl_ms', max, 'nonce', nonce)
+    redis.call('HSET', KEYS[2], 'candidate', identity, 'settings', settings, 'max_ttl_ms', max, 'nonce', nonce, 'quarantine_ms', length)
     redis.call('SET', KEYS[3], nonce, 'PX', length)
-    return {'quarantined', length, nonce}
+    return {'quarantined', length, nonce, length}
   elseif left == -1 then
     return {'damaged', 'the quarantine key has no TTL'}
-  elseif left >= 0 then
-    return {'quarantined', math.max(left, 1), record[5] or ''}
+  elseif left > length then
+    -- The clock stepped back: nothing has to wait for it to catch up.
+    redis.call('PEXPIRE', KEYS[3], length)
+    return {'quarantined', length, nonce, length}
+  elseif left >= 0 or proof ~= nonce then
+    -- The node's clock alone ends nothing: it steps just after boot. A client must have measured.
+    return {'quarantined', math.max(left, 0), nonce, length}
   end
   admit = true
 end
-if watching then return {'admitted'} end
 
-local holder = redis.pcall('GET', KEYS[1])
-if wrong_type(holder) then return {'foreign', 'it is a ' .. redis.call('TYPE', KEYS[1]).ok} end
-if type(holder) == 'table' then return holder end
-local left = redis.call('PTTL', KEYS[1])
-if left == -1 then return {'foreign', 'it has no TTL'} end
+local holder, left, counter = false, 0, 0
+if not watching then
+  holder = redis.pcall('GET', KEYS[1])
+  if wrong_type(holder) then return {'foreign', 'it is a ' .. redis.call('TYPE', KEYS[1]).ok} end
+  if type(holder) == 'table' then return holder end
+  left = redis.call('PTTL', KEYS[1])
+  if left == -1 then return {'foreign', 'it has no TTL'} end
+end
 
-local counter = 0
-if fencing and not holder then
-  if record[6] then
-    counter = whole(record[6])
+if fencing and not holder and not watching then
+  if record[7] then
+    counter = whole(record[7])
     if not counter then return {'damaged', 'counter ' .. field .. ' is not a number'} end
   end
   local time = redis.call('TIME')
@@ -78,8 +86,9 @@ end
 -- From here on only writes.
 if admit then
   redis.call('HSET', KEYS[2], 'identity', identity)
-  redis.call('HDEL', KEYS[2], 'candidate', 'nonce')
+  redis.call('HDEL', KEYS[2], 'candidate', 'nonce', 'quarantine_ms')
 end
+if watching then return {'admitted'} end
 if not record[1] then redis.call('HSET', KEYS[2], 'settings', settings, 'max_ttl_ms', max) end
 if holder then
   -- A lock never has more than max_ttl left: the clock stepped back.

@@ -48,8 +48,8 @@ enum NodeSource {
 
 /// Configures a [`Redlock`] client.
 ///
-/// Every client of a cluster must use the same nodes, quorum, `max_ttl`, prefix, stripes, fencing and
-/// restart guard; the nodes store these and refuse clients that differ, by name of the setting.
+/// Every client of a cluster must use the same nodes, quorum, `max_ttl`, prefix, stripes, fencing,
+/// restart guard and strict identity; the nodes store these and refuse clients that differ, by name of the setting.
 ///
 /// | setting | default | why |
 /// |---|---|---|
@@ -69,6 +69,7 @@ enum NodeSource {
 /// | cap on proposed counters | the node's time ± `max_ttl`/4 | one wrong client clock must not run the counters ahead, nor fall behind a node that forgot its own |
 /// | [`fencing`](Builder::fencing) | on | without it a paused holder can write after its lease ended |
 /// | [`restart_guard`](Builder::restart_guard) | on | without it one node restarted without its data makes two holders |
+/// | [`strict_identity`](Builder::strict_identity) | off | it doubles the cost of the acquire script, and independent masters do not need it |
 /// | [`max_in_flight`](Builder::max_in_flight) | 1,024 calls per node | past it a node counts as busy |
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
@@ -87,6 +88,7 @@ pub struct Builder {
     prefix: String,
     fencing: bool,
     restart_guard: bool,
+    strict_identity: bool,
     runtime: Arc<dyn Runtime>,
     connector: Arc<dyn Connector>,
 }
@@ -109,6 +111,7 @@ impl Default for Builder {
             prefix: "redlock".to_owned(),
             fencing: true,
             restart_guard: true,
+            strict_identity: false,
             runtime: Arc::new(TokioRuntime::new()),
             connector: Arc::new(SystemConnector),
         }
@@ -248,6 +251,18 @@ impl Builder {
         self
     }
 
+    /// Whether every acquisition reads the node's identity from INFO, instead of trusting what was read
+    /// when the connection was made. Part of the cluster's settings; off by default, and without effect
+    /// when the restart guard is off.
+    ///
+    /// A failover to a replica and back, or a proxy that leads one connection to several servers,
+    /// changes the server and breaks no connection. Nodes with connected replicas are therefore refused
+    /// unless this is on. It roughly doubles what the acquire script costs the node.
+    pub fn strict_identity(mut self, strict_identity: bool) -> Self {
+        self.strict_identity = strict_identity;
+        self
+    }
+
     /// Clocks, timers, tasks and random bytes; [`TokioRuntime`] by default.
     pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
         self.runtime = runtime;
@@ -374,6 +389,8 @@ impl Builder {
                 stripes: self.stripes,
                 fencing: self.fencing,
                 restart_guard: self.restart_guard,
+                // Without the guard there is no identity to compare.
+                strict_identity: self.strict_identity && self.restart_guard,
             },
             drift: self.drift,
             ttl: self.ttl,

@@ -99,6 +99,7 @@ fn settings() -> Settings {
         stripes: 1,
         fencing: true,
         restart_guard: true,
+        strict_identity: false,
     }
 }
 

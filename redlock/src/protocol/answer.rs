@@ -100,7 +100,7 @@ pub enum Reason {
     Replica,
     /// The server has replicas: a failover there and back would lose keys unnoticed.
     #[error(
-        "has {0} replica(s), so a failover could lose keys unnoticed; remove them or turn the restart guard off"
+        "has {0} replica(s), so a failover there and back could lose keys unnoticed; remove them, or build all clients with strict_identity"
     )]
     HasReplicas(u64),
     /// The server is loading its data set.

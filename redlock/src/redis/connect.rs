@@ -131,8 +131,8 @@ impl Setup {
         let [id, server, replication, loaded @ ..] = replies.as_slice() else {
             return Err(Reason::Unreadable("too few replies to the set-up".into()));
         };
-        let guard = self.shared.settings.restart_guard;
-        let server = read_info(info_text(server)?, info_text(replication)?, guard)?;
+        let allows_replicas = self.shared.settings.allows_replicas();
+        let server = read_info(info_text(server)?, info_text(replication)?, allows_replicas)?;
         let Value::Int(client_id) = checked(id)? else {
             return Err(Reason::Unreadable("CLIENT ID answered no number".into()));
         };

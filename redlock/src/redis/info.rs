@@ -20,7 +20,7 @@ pub(super) struct ServerInfo {
 pub(super) fn read_info(
     server: &str,
     replication: &str,
-    restart_guard: bool,
+    allows_replicas: bool,
 ) -> Result<ServerInfo, Reason> {
     let missing = |field: &str| Reason::Unreadable(format!("INFO has no {field}").into());
     let version = field(server, "redis_version").ok_or_else(|| missing("redis_version"))?;
@@ -36,7 +36,7 @@ pub(super) fn read_info(
     Ok(ServerInfo {
         version: version.into(),
         run_id: run_id.into(),
-        identity: read_replication(run_id, replication, restart_guard)?,
+        identity: read_replication(run_id, replication, allows_replicas)?,
     })
 }
 
@@ -44,7 +44,7 @@ pub(super) fn read_info(
 pub(super) fn read_replication(
     run_id: &str,
     replication: &str,
-    restart_guard: bool,
+    allows_replicas: bool,
 ) -> Result<Arc<str>, Reason> {
     let missing = |field: &str| Reason::Unreadable(format!("INFO has no {field}").into());
     let replid = field(replication, "master_replid").ok_or_else(|| missing("master_replid"))?;
@@ -54,8 +54,8 @@ pub(super) fn read_replication(
     let replicas = field(replication, "connected_slaves").and_then(|text| text.parse().ok());
     match replicas {
         Some(0) => {}
-        Some(count) if restart_guard => return Err(Reason::HasReplicas(count)),
-        None if restart_guard => return Err(missing("connected_slaves")),
+        Some(count) if !allows_replicas => return Err(Reason::HasReplicas(count)),
+        None if !allows_replicas => return Err(missing("connected_slaves")),
         _ => {}
     }
     Ok(format!("{run_id}:{replid}").into())
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_independent_master_is_a_node() {
         for version in ["6.2.0", "7.0.15", "10.1"] {
-            let info = read_info(&server(version, "standalone"), REPLICATION, true).unwrap();
+            let info = read_info(&server(version, "standalone"), REPLICATION, false).unwrap();
             assert_eq!(&*info.identity, "cd:ab");
             assert_eq!(&*info.version, version);
         }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused_with_its_reason() {
-        let refusal = |server: &str, replication: &str| read_info(server, replication, true);
+        let refusal = |server: &str, replication: &str| read_info(server, replication, false);
         let standalone = server("7.0.0", "standalone");
         assert_eq!(
             refusal(&server("6.0.16", "standalone"), REPLICATION),
@@ -113,7 +113,7 @@ mod tests {
         );
         let attached = REPLICATION.replace("slaves:0", "slaves:2");
         assert_eq!(refusal(&standalone, &attached), Err(Reason::HasReplicas(2)));
-        assert!(read_info(&standalone, &attached, false).is_ok());
+        assert!(read_info(&standalone, &attached, true).is_ok());
         for text in ["", "run_id:\r\nredis_version:7.0.0", "garbage"] {
             assert!(matches!(
                 refusal(text, REPLICATION),

@@ -67,9 +67,10 @@ pub(super) fn check_look(
     server: &ServerInfo,
     replication: &Value,
 ) -> Result<(), Reason> {
-    let guard = shared.settings.restart_guard;
-    let identity = read_replication(&server.run_id, info_text(replication)?, guard)?;
-    if guard && identity != server.identity {
+    let settings = &shared.settings;
+    let replication = info_text(replication)?;
+    let identity = read_replication(&server.run_id, replication, settings.allows_replicas())?;
+    if settings.restart_guard && identity != server.identity {
         return Err(Reason::IdentityChanged);
     }
     Ok(())

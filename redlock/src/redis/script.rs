@@ -53,9 +53,10 @@ impl Scripts {
     pub(super) fn new(settings: &Settings) -> Self {
         let (guarded, fencing) = (settings.restart_guard, settings.fencing);
         let recorded = settings.keeps_record();
+        let strict = settings.strict_identity;
         let acquire = |watching: bool| {
             Script::new(format!(
-                "local guarded, fencing, watching = {guarded}, {fencing}, {watching}\n{}",
+                "local guarded, strict, fencing, watching = {guarded}, {strict}, {fencing}, {watching}\n{}",
                 include_str!("scripts/acquire.lua")
             ))
         };

@@ -331,3 +331,94 @@ async fn a_replica_attached_later_is_noticed() {
         .await;
     }
 }
+
+/// `server` becomes a replica of `other`, which is promoted meanwhile, and is promoted back. `lost` is
+/// deleted on the other master, as a write that the failover lost would be.
+async fn fail_over_and_back(server: &RedisServer, other: &RedisServer, lost: &[u8]) {
+    let address = |server: &RedisServer| ["127.0.0.1".to_owned(), server.port().to_string()];
+    let follow = |server: &RedisServer, master: &RedisServer| {
+        let [host, port] = address(master);
+        server.command(&["REPLICAOF", &host, &port]);
+    };
+    let linked = |server: &RedisServer| server.info("master_link_status").as_deref() == Some("up");
+    other.command(&["REPLICAOF", "NO", "ONE"]);
+    other.command(&[b"DEL", lost]);
+    follow(server, other);
+    until(|| linked(server)).await;
+    server.command(&["REPLICAOF", "NO", "ONE"]);
+}
+
+/// The connection and the run id outlive a failover there and back, the lock does not. With strict
+/// identity the next acquisition notices; without it, such a server is no node.
+#[tokio::test]
+async fn failover_and_back() {
+    for options in versions() {
+        let options = options.config("repl-diskless-sync-delay", "0");
+        let server = RedisServer::start(&options).unwrap();
+        let replica = RedisServer::start(&options).unwrap();
+        let strict = Settings {
+            strict_identity: true,
+            ..short()
+        };
+        let rare = Limits {
+            look_interval: Duration::from_secs(3_600),
+            ..patient()
+        };
+        let proxy = redlock_testkit::Proxy::to(&server).unwrap();
+        let port = server.port().to_string();
+        replica.command(&["REPLICAOF", "127.0.0.1", &port]);
+        until(|| server.info("connected_slaves").as_deref() == Some("1")).await;
+        until(|| replica.info("master_link_status").as_deref() == Some("up")).await;
+
+        let client = Client::admitted_with(&proxy.url(), strict.clone(), rare).await;
+        let key = client.lock.key();
+        granted(&client.acquire_for(owner(), TTL).await);
+        until(|| get(&replica, key).is_some()).await;
+        let (run_id, identity) = (server.info("run_id"), guard_field(&server, "identity"));
+
+        fail_over_and_back(&server, &replica, key).await;
+        assert_eq!(server.info("run_id"), run_id);
+        assert_eq!(
+            guard_field(&server, "identity"),
+            identity,
+            "it came back with the data"
+        );
+        assert_eq!(get(&server, key), None, "the lock was lost");
+        let changed = Answer::Refused(Reason::IdentityChanged);
+        assert_eq!(client.acquire_for(owner(), TTL).await, changed);
+        proxy.connected(2).await;
+        quarantined(&client).await;
+        acquire_after_quarantine(&client).await;
+        assert_ne!(guard_field(&server, "identity"), identity);
+
+        let trusting = Client::new(&server.url(), short(), patient());
+        let answer = trusting.acquire(owner()).await;
+        assert!(
+            matches!(answer, Answer::Refused(Reason::Settings(_))),
+            "{answer:?}"
+        );
+        replica.command(&["REPLICAOF", "127.0.0.1", &port]);
+        until(|| server.info("connected_slaves").as_deref() == Some("1")).await;
+        let trusting = Client::new(&server.url(), short(), patient());
+        let answer = trusting.acquire(owner()).await;
+        assert_eq!(answer, Answer::Refused(Reason::HasReplicas(1)));
+    }
+}
+
+/// Without strict identity, a look finds a server that changed under its connection.
+#[tokio::test]
+async fn a_look_notices_another_replication_id() {
+    for options in versions() {
+        let server = RedisServer::start(&options).unwrap();
+        let limits = Limits {
+            look_interval: Duration::from_millis(50),
+            ..patient()
+        };
+        let _idle = Client::admitted_with(&server.url(), short(), limits).await;
+        let before = guard_field(&server, "identity");
+        server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+        server.command(&["REPLICAOF", "NO", "ONE"]);
+        until(|| guard_field(&server, "candidate").is_some()).await;
+        until(|| guard_field(&server, "identity").is_some_and(|now| Some(now) != before)).await;
+    }
+}

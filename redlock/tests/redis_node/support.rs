@@ -37,6 +37,7 @@ pub(crate) fn settings() -> Settings {
         stripes: 4,
         fencing: true,
         restart_guard: true,
+        strict_identity: false,
     }
 }
 

@@ -10,6 +10,7 @@ fn settings(fencing: bool, restart_guard: bool) -> Settings {
         stripes: 4,
         fencing,
         restart_guard,
+        strict_identity: false,
     }
 }
 

@@ -1,5 +1,5 @@
--- Sets the lock key if it is free and this node may vote. A header sets `guarded`, `fencing` and
--- `watching`. All reads and type checks come before the first write: scripts do not roll back.
+-- Sets the lock key if it is free and this node may vote. A header sets `guarded`,
+-- `strict`, `fencing` and `watching`. All reads and type checks come before the first write: scripts do not roll back.
 --
 -- KEYS  lock, guard, quarantine
 -- ARGV  owner, ttl ms, settings, max_ttl ms, identity, counter field, proposal us, window us, proof
@@ -33,12 +33,16 @@ end
 if ttl > max then return {'ttl_above_max', max} end
 
 -- A connection's identity was read when it was made. If the node admitted another one, either this
--- connection is stale or the server may have forgotten keys; INFO tells which.
-local admit = false
-if guarded and record[3] ~= identity then
+-- connection is stale or the server may have forgotten keys; INFO tells which. A failover there and
+-- back changes the identity and breaks no connection: only INFO, read each time, tells.
+if guarded and (strict or record[3] ~= identity) then
   local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
   local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or ''
   if run_id .. ':' .. replid ~= identity then return {'stale'} end
+end
+
+local admit = false
+if guarded and record[3] ~= identity then
   -- A replacement of settings may have left a longer quarantine than ours.
   local length = math.max(max, whole(record[6]) or 0)
   local nonce, left = record[5], redis.call('PTTL', KEYS[3])

@@ -131,7 +131,8 @@ impl Guard {
         }
     }
 
-    fn start_quarantine(&mut self, visit: &Visit) -> Quarantine {
+    /// The server may have forgotten keys: it does not vote from now on.
+    pub(super) fn start_quarantine(&mut self, visit: &Visit) -> Quarantine {
         let length = self.quarantine;
         self.admission = Admission::Quarantined {
             identity: visit.identity,

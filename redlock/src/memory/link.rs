@@ -54,6 +54,8 @@ struct LinkState {
     wait: Wait<u64>,
     /// Whether the server had a guard record when it last answered.
     known: bool,
+    /// Per stripe, the highest counter that the server has reached since it was last quarantined.
+    seen: BTreeMap<u32, u64>,
 }
 
 struct Call {
@@ -63,6 +65,8 @@ struct Call {
     written: Duration,
     /// The quarantine that had been measured to its end by then.
     proof: Option<u64>,
+    /// The counter of its stripe that had been reached by then.
+    seen: u64,
 }
 
 /// Something under way that arrives at `due`, on the client's monotonic clock.
@@ -217,6 +221,8 @@ impl LinkState {
                 _ => {
                     call.written = now;
                     call.proof = proof;
+                    let seen = self.seen.get(&call.request.lock.stripe()).copied();
+                    call.seen = seen.unwrap_or_default();
                     let last = self.wire.back().map_or(Duration::ZERO, |last| last.due);
                     let due = last.max(now.saturating_add(delay));
                     self.wire.push_back(Timed { due, item: call });
@@ -261,6 +267,7 @@ impl LinkState {
         let caller = Caller {
             same_identity: granted_by.is_none_or(|granted_by| *granted_by == identity),
             proof: call.proof,
+            seen: call.seen,
         };
         let now = server.now();
         let (answer, quarantine) = server.store.execute(request, settings, caller, now);
@@ -283,6 +290,7 @@ impl LinkState {
                 self.known = true;
                 self.wait.forget();
             }
+            self.see_counter(&call.request, &answer);
             self.finish(call, answer, pass);
         }
     }
@@ -290,9 +298,25 @@ impl LinkState {
     /// The server is quarantined. Returns how long until it votes again, as far as this client knows.
     fn hear(&mut self, quarantine: &Quarantine, clocks: &Reading, drift: &Drift) -> Duration {
         self.known = true;
+        self.seen.clear();
         self.wait.hear(quarantine.nonce, quarantine.length, *clocks);
         let measured = self.wait.left(clocks, drift).unwrap_or_default();
         measured.max(quarantine.left)
+    }
+
+    /// The server's counter is at least this from now on, or its memory went back.
+    fn see_counter(&mut self, request: &Request, answer: &Answer) {
+        let reached = match (answer, request.verb) {
+            (Answer::Granted { counter }, _) => *counter,
+            (Answer::Confirmed, Verb::Publish { counter } | Verb::Extend { counter, .. }) => {
+                counter
+            }
+            _ => return,
+        };
+        if reached > 0 {
+            let seen = self.seen.entry(request.lock.stripe()).or_default();
+            *seen = reached.max(*seen);
+        }
     }
 
     /// Ends releases whose key has expired by itself.
@@ -364,6 +388,7 @@ pub(super) fn submit(link: &Arc<Link>, request: Request, reply: Reply) {
         reply,
         written: Duration::ZERO,
         proof: None,
+        seen: 0,
     });
     let start = !state.served;
     state.served = true;

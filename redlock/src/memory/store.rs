@@ -41,6 +41,13 @@ pub(super) struct Store {
     nonces: u64,
 }
 
+/// What a server held at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Snapshot {
+    keys: BTreeMap<Vec<u8>, Value>,
+    guards: BTreeMap<String, Guard>,
+}
+
 /// One client's call, as far as the guard is concerned.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Caller {
@@ -48,6 +55,8 @@ pub(super) struct Caller {
     pub(super) same_identity: bool,
     /// The nonce of a quarantine that it has measured to its end.
     pub(super) proof: Option<u64>,
+    /// A counter of the lock's stripe that the server has reached.
+    pub(super) seen: u64,
 }
 
 /// An answer, and the quarantine that it tells of.
@@ -72,6 +81,20 @@ impl Store {
         self.keys.clear();
         self.guards.clear();
         self.welcoming = false;
+    }
+
+    /// What a snapshot of the machine would hold.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            keys: self.keys.clone(),
+            guards: self.guards.clone(),
+        }
+    }
+
+    /// The machine is set back. The identity is part of the running process, so it does not tell.
+    pub(super) fn set_back(&mut self, to: Snapshot) {
+        self.keys = to.keys;
+        self.guards = to.guards;
     }
 
     pub(super) fn restart(&mut self, keep_data: bool) {
@@ -121,7 +144,7 @@ impl Store {
         let same_identity = caller.same_identity;
         let answered = match request.verb {
             Verb::Acquire { ttl, proposal, .. } => {
-                match self.check_guard(settings, ttl, caller.proof, now) {
+                match self.check_guard(request, settings, ttl, &caller, now) {
                     Ok(Some(quarantine)) => {
                         let remaining = quarantine.left;
                         return (Answer::Quarantined { remaining }, Some(quarantine));
@@ -142,20 +165,25 @@ impl Store {
     /// Whether an acquisition may go on, or why the server does not vote.
     fn check_guard(
         &mut self,
+        request: &Request,
         settings: &Settings,
         ttl: Duration,
-        proof: Option<u64>,
+        caller: &Caller,
         now: u64,
     ) -> Result<Option<Quarantine>, Reason> {
         if !settings.keeps_record() {
             return Ok(None);
         }
-        let visit = self.visit(now, proof);
+        let visit = self.visit(now, caller.proof);
         let guard = self.guard_or_new(settings);
         guard.check_settings(settings)?;
         check_ttl(ttl, guard.max_ttl())?;
         if !settings.restart_guard {
             return Ok(None);
+        }
+        // Counters never fall: the memory was set back, keys with it.
+        if settings.fencing && guard.counter(request.lock.stripe()) < caller.seen {
+            return Ok(Some(guard.start_quarantine(&visit)));
         }
         Ok(guard.quarantined(&visit))
     }

@@ -1,6 +1,6 @@
 //! Looking at a node's guard record, and changing it on demand.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use redis::{Cmd, Pipeline, Value};
 
@@ -30,13 +30,15 @@ pub(super) fn command(what: Inspection, shared: &Shared, server: &ServerInfo) ->
     })
 }
 
-/// What this client knows about a node's quarantine when it writes to it.
-#[derive(Clone, Copy, Debug, Default)]
+/// What this client knows about a node when it writes to it.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Standing<'a> {
     /// The nonce of a quarantine that was measured to its end, or empty.
     pub(super) proof: &'a str,
     /// Whether the node had a guard record when this client last heard of it.
     pub(super) known: bool,
+    /// Per stripe, a counter that the node has reached.
+    pub(super) seen: &'a BTreeMap<u32, u64>,
 }
 
 /// How many commands [`look`] adds.
@@ -55,7 +57,7 @@ pub(super) fn look(
     if shared.settings.restart_guard {
         let random = shared.random();
         let scripts = &shared.scripts;
-        let Standing { proof, known } = *standing;
+        let Standing { proof, known, .. } = *standing;
         let watch = scripts.watch(&server.identity, proof, known, random.as_str());
         pipe.add_command(watch);
     }

@@ -109,9 +109,8 @@ impl Link {
             match job {
                 Job::Call(call) => {
                     let identity = &self.server.identity;
-                    let proof = standing.proof;
                     let scripts = &shared.scripts;
-                    let command = scripts.command(&call.request, identity, proof, call.whole);
+                    let command = scripts.command(&call.request, identity, standing, call.whole);
                     pipe.add_command(command);
                 }
                 Job::Inspect(look) => {

@@ -1,6 +1,6 @@
 //! What a node's task knows beyond one connection, and what it makes of answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use redis::Value;
 
@@ -11,10 +11,12 @@ use super::{
     link::{Answered, Link},
     node::Shared,
     queue::{Call, Job, Queue},
-    reply::{Context, Quarantine, is_noscript, read_quarantine, read_reply, shape, words},
+    reply::{
+        Context, Quarantine, is_noscript, is_set_back, read_quarantine, read_reply, shape, words,
+    },
 };
 use crate::{
-    node::{GuardState, NodeFacts, Verb},
+    node::{GuardState, NodeFacts, Request, Verb},
     protocol::{Answer, Reason, quarantine::Wait},
 };
 
@@ -40,6 +42,9 @@ pub(super) struct Memory {
     pub(super) look_at: Option<Duration>,
     /// Whether the node had a guard record when it was last heard of.
     known: bool,
+    /// Per stripe, the highest counter that the node has answered or confirmed since it was last
+    /// quarantined. One entry per stripe in use.
+    seen: BTreeMap<u32, u64>,
     warned_of_kill: bool,
 }
 
@@ -69,6 +74,7 @@ impl Memory {
             .is_some_and(|identity| *identity != server.identity);
         if changed {
             self.forgot = Some(now);
+            self.seen.clear();
         }
         self.identity = Some(Arc::clone(&server.identity));
         tracing::info!(
@@ -100,6 +106,8 @@ impl Memory {
         } = quarantine;
         self.known = true;
         self.forgot = Some(shared.now());
+        // What it forgot proves nothing twice.
+        self.seen.clear();
         self.wait.hear(Arc::clone(nonce), *length, now);
         let remaining = self.wait.left(&now, &shared.drift).unwrap_or_default();
         let remaining = remaining.max(*left);
@@ -125,15 +133,16 @@ impl Memory {
 
     /// What calls that are written now say about the node's quarantine.
     pub(super) fn standing(&self, shared: &Shared) -> Standing<'_> {
-        let known = self.known;
-        if self.wait.is_over() {
-            return Standing { proof: "", known };
-        }
-        let now = shared.runtime.read_clocks();
-        let proof = self.wait.proof(&now, &shared.drift);
+        let proof = if self.wait.is_over() {
+            None
+        } else {
+            let now = shared.runtime.read_clocks();
+            self.wait.proof(&now, &shared.drift)
+        };
         Standing {
             proof: proof.map_or("", |nonce| &**nonce),
-            known,
+            known: self.known,
+            seen: &self.seen,
         }
     }
 
@@ -274,6 +283,12 @@ impl Memory {
         match &mut answer {
             Answer::Granted { .. } | Answer::Contended { .. } => self.votes(shared),
             Answer::Quarantined { remaining } => {
+                if is_set_back(value) {
+                    tracing::warn!(
+                        node = %shared.name,
+                        "a fencing counter fell: the node's memory was set back, so it is quarantined",
+                    );
+                }
                 if let Some(quarantine) = read_quarantine(value) {
                     *remaining = self.hear(shared, &quarantine);
                 }
@@ -293,6 +308,23 @@ impl Memory {
             }
             _ => {}
         }
+        self.see_counter(&call.request, &answer);
         call.reply.send(answer);
+    }
+
+    /// The node's counter is at least this from now on, or its memory went back. Calls are executed and
+    /// answered in order, so what is written later meets a counter that is no lower.
+    fn see_counter(&mut self, request: &Request, answer: &Answer) {
+        let reached = match (answer, request.verb) {
+            (Answer::Granted { counter }, _) => *counter,
+            (Answer::Confirmed, Verb::Publish { counter } | Verb::Extend { counter, .. }) => {
+                counter
+            }
+            _ => return,
+        };
+        if reached > 0 {
+            let seen = self.seen.entry(request.lock.stripe()).or_default();
+            *seen = reached.max(*seen);
+        }
     }
 }

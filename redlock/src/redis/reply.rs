@@ -61,7 +61,7 @@ fn read_acquire(ttl: Duration, settings: &Settings, value: &Value) -> Option<Ans
         ("held", [left]) => Some(Answer::Contended {
             remaining: Some(millis(left)?),
         }),
-        ("quarantined", _) => Some(Answer::Quarantined {
+        ("quarantined" | "went_back", _) => Some(Answer::Quarantined {
             remaining: read_quarantine(value)?.left,
         }),
         ("settings", [stored]) => {
@@ -87,10 +87,15 @@ pub(super) struct Quarantine {
 
 /// The quarantine in a reply, if that is what it says.
 pub(super) fn read_quarantine(value: &Value) -> Option<Quarantine> {
-    let ("quarantined", [left, nonce, length]) = words(value)? else {
+    let ("quarantined" | "went_back", [left, nonce, length]) = words(value)? else {
         return None;
     };
     quarantine(left, nonce, length)
+}
+
+/// Whether the node was quarantined because a counter of its was lower than one that it had reached.
+pub(super) fn is_set_back(value: &Value) -> bool {
+    words(value).is_some_and(|(word, _)| word == "went_back")
 }
 
 /// A quarantine of which these three values are said.

@@ -2,6 +2,7 @@
 
 use redis::{Cmd, Pipeline};
 
+use super::inspect::Standing;
 use crate::{
     node::{Request, Verb},
     protocol::key::{guard_key, quarantine_key},
@@ -81,13 +82,12 @@ impl Scripts {
         }
     }
 
-    /// The command for a call on a connection to a server with `identity`. `proof` is the nonce of a
-    /// quarantine that this client has measured, or empty.
+    /// The command for a call on a connection to a server with `identity`.
     pub(super) fn command(
         &self,
         request: &Request,
         identity: &str,
-        proof: &str,
+        standing: &Standing<'_>,
         whole: bool,
     ) -> Cmd {
         let owner = request.owner.as_bytes();
@@ -101,7 +101,8 @@ impl Scripts {
                     cmd.arg(owner).arg(millis(ttl));
                     self.identify(&mut cmd, identity);
                     cmd.arg(field()).arg(proposal).arg(self.window_us);
-                    cmd.arg(proof);
+                    let seen = standing.seen.get(&request.lock.stripe()).copied();
+                    cmd.arg(standing.proof).arg(seen.unwrap_or_default());
                     cmd
                 }
                 None => {
@@ -144,7 +145,7 @@ impl Scripts {
         self.identify(&mut cmd, identity);
         // No counter is looked at.
         cmd.arg("").arg(0).arg(0);
-        cmd.arg(proof).arg(u8::from(known));
+        cmd.arg(proof).arg(0).arg(u8::from(known));
         cmd
     }
 

@@ -422,3 +422,30 @@ async fn a_look_notices_another_replication_id() {
         until(|| guard_field(&server, "identity").is_some_and(|now| Some(now) != before)).await;
     }
 }
+
+/// A counter below one that this client has seen: the machine was set back, and keys with it. The
+/// server is quarantined by the same script, before it can vote.
+#[tokio::test]
+async fn memory_went_back() {
+    for options in versions() {
+        let server = RedisServer::start(&options).unwrap();
+        let client = Client::admitted_with(&server.url(), short(), patient()).await;
+        let field = format!("f{}", client.lock.stripe());
+        let mine = owner();
+        // Below what was granted, and below what was published after it.
+        for fallen_by in [6, 1] {
+            let reached = granted(&client.acquire_for(mine, TTL).await);
+            assert_eq!(client.publish(mine, reached + 5).await, Answer::Confirmed);
+            client.release(mine).await;
+            let back = (reached + 5 - fallen_by).to_string();
+            server.command(&["HSET", "redlock:guard", &field, &back]);
+            quarantined(&client).await;
+            assert_eq!(get(&server, client.lock.key()), None, "no vote");
+            assert_eq!(guard_field(&server, "identity"), None);
+            acquire_after_quarantine(&client).await;
+        }
+        // A counter that is gone is lower than any.
+        server.command(&["HDEL", "redlock:guard", &field]);
+        quarantined(&client).await;
+    }
+}

@@ -298,3 +298,30 @@ async fn a_quarantine_is_measured_on_the_smallest_clock_and_for_one_nonce() {
     let answer = client.call(1, acquire()).await;
     assert!(matches!(answer, Answer::Granted { .. }), "{answer:?}");
 }
+
+/// A machine set back to a snapshot has forgotten keys although nothing restarted: a counter below one
+/// that the client has seen tells.
+#[tokio::test(start_paused = true)]
+async fn memory_went_back() {
+    let cluster = MemoryCluster::new(1);
+    let server = cluster.server(0);
+    let client = Client::new(&cluster, &settings());
+    client.call(1, acquire()).await;
+    client.call(1, release()).await;
+    server.take_snapshot();
+    // The same memory again is no loss.
+    server.set_back();
+    assert_eq!(client.call(2, acquire()).await, granted(START + 2));
+    let carrying = Verb::Publish { counter: START + 9 };
+    assert_eq!(client.call(2, carrying).await, Answer::Confirmed);
+    server.set_back();
+    assert_eq!(server.owner_of(b"r"), None, "a lock was forgotten");
+    assert_eq!(client.call(3, acquire()).await, quarantined(MAX_TTL));
+    assert_eq!(server.owner_of(b"r"), None, "no vote");
+    // Nor does it vote for a client that has seen nothing.
+    let other = Client::new(&cluster, &settings());
+    assert_eq!(other.call(3, acquire()).await, quarantined(MAX_TTL));
+    client.host.sleep(MAX_TTL).await;
+    let answer = client.call(3, acquire()).await;
+    assert!(matches!(answer, Answer::Granted { .. }), "{answer:?}");
+}

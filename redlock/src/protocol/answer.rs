@@ -103,6 +103,11 @@ pub enum Reason {
         "has {0} replica(s), so a failover there and back could lose keys unnoticed; remove them, or build all clients with strict_identity"
     )]
     HasReplicas(u64),
+    /// The server deletes keys when memory runs out, and lock keys first: they have a TTL.
+    #[error(
+        "has maxmemory-policy {0}, which deletes lock keys when memory runs out; set it to noeviction"
+    )]
+    Evicts(Arc<str>),
     /// The server is loading its data set.
     #[error("is loading its data set")]
     Loading,
@@ -167,6 +172,7 @@ impl Reason {
             | Self::ClusterMode
             | Self::Replica
             | Self::HasReplicas(_)
+            | Self::Evicts(_)
             | Self::SameServer(_)
             | Self::Settings(_)
             | Self::TtlAboveMax { .. }

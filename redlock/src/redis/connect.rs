@@ -126,13 +126,15 @@ impl Setup {
         pipe.cmd("CLIENT").arg("ID");
         pipe.cmd("INFO").arg("server");
         pipe.cmd("INFO").arg("replication");
+        pipe.cmd("INFO").arg("memory");
         self.shared.scripts.load(&mut pipe);
         let replies = self.exchange(&pipe).await?;
-        let [id, server, replication, loaded @ ..] = replies.as_slice() else {
+        let [id, server, replication, memory, loaded @ ..] = replies.as_slice() else {
             return Err(Reason::Unreadable("too few replies to the set-up".into()));
         };
         let allows_replicas = self.shared.settings.allows_replicas();
-        let server = read_info(info_text(server)?, info_text(replication)?, allows_replicas)?;
+        let (server, replication) = (info_text(server)?, info_text(replication)?);
+        let server = read_info(server, replication, info_text(memory)?, allows_replicas)?;
         let Value::Int(client_id) = checked(id)? else {
             return Err(Reason::Unreadable("CLIENT ID answered no number".into()));
         };

@@ -6,7 +6,7 @@ use redis::{Cmd, Pipeline, Value};
 
 use super::{
     connect::info_text,
-    info::{ServerInfo, read_replication},
+    info::{ServerInfo, read_memory, read_replication},
     node::Shared,
     reply::{self, Quarantine},
 };
@@ -43,7 +43,7 @@ pub(super) struct Standing<'a> {
 
 /// How many commands [`look`] adds.
 pub(super) fn look_count(shared: &Shared) -> usize {
-    1 + usize::from(shared.settings.restart_guard)
+    2 + usize::from(shared.settings.restart_guard)
 }
 
 /// Adds the commands of a look that nobody asked for.
@@ -54,6 +54,7 @@ pub(super) fn look(
     standing: &Standing<'_>,
 ) {
     pipe.cmd("INFO").arg("replication");
+    pipe.cmd("INFO").arg("memory");
     if shared.settings.restart_guard {
         let random = shared.random();
         let scripts = &shared.scripts;
@@ -68,7 +69,9 @@ pub(super) fn check_look(
     shared: &Shared,
     server: &ServerInfo,
     replication: &Value,
+    memory: &Value,
 ) -> Result<(), Reason> {
+    read_memory(info_text(memory)?)?;
     let settings = &shared.settings;
     let replication = info_text(replication)?;
     let identity = read_replication(&server.run_id, replication, settings.allows_replicas())?;

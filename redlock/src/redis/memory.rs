@@ -160,12 +160,13 @@ impl Memory {
             return;
         };
         // A refusal is repeated, in full, to the connection that comes next.
-        if let Some(replication) = replies.first()
-            && let Err(change) = inspect::check_look(shared, &link.server, replication)
-        {
+        let [replication, memory, watched @ ..] = replies.as_slice() else {
+            return;
+        };
+        if let Err(change) = inspect::check_look(shared, &link.server, replication, memory) {
             again.reconnect = Some(change.to_string().into());
         }
-        let Some(reply) = replies.get(1) else {
+        let Some(reply) = watched.first() else {
             return;
         };
         if let Some(quarantine) = read_quarantine(reply) {

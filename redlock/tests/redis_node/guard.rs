@@ -449,3 +449,41 @@ async fn memory_went_back() {
         quarantined(&client).await;
     }
 }
+
+/// Under any policy but noeviction, lock keys are what is deleted first when memory runs out.
+#[tokio::test]
+async fn eviction_refused() {
+    for options in versions() {
+        let server = RedisServer::start(&options).unwrap();
+        let limits = Limits {
+            look_interval: Duration::from_millis(50),
+            ..patient()
+        };
+        let evicts = |policy: &str| Reason::Evicts(policy.into());
+        let client = Client::admitted_with(&server.url(), settings(), limits).await;
+        granted(&client.acquire(owner()).await);
+        for policy in ["allkeys-lru", "volatile-ttl"] {
+            server.command(&["CONFIG", "SET", "maxmemory-policy", policy]);
+            let new = Client::new(&server.url(), settings(), patient());
+            let answer = new.acquire(owner()).await;
+            assert_eq!(answer, Answer::Refused(evicts(policy)));
+            // A client that is connected notices.
+            bounded(async {
+                loop {
+                    match client.inspect(Inspection::Look).await {
+                        Err(Reason::Down(reason)) if *reason == evicts(policy) => return,
+                        _ => pass(Duration::from_millis(20)).await,
+                    }
+                }
+            })
+            .await;
+        }
+        server.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+        bounded(async {
+            while client.inspect(Inspection::Look).await.is_err() {
+                pass(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+}

@@ -120,6 +120,7 @@ fn measure(criterion: &mut Criterion) {
             stripes: 256,
             fencing: true,
             restart_guard: true,
+            strict_identity: false,
         };
         bencher.iter(|| settings.to_string());
     });

@@ -29,10 +29,12 @@
 //!
 //! # Permissions
 //!
-//! With ACLs the client's user needs `+hello +auth +select +client|id +client|kill +info +script|load
-//! +evalsha +eval +get +set +del +pttl +pexpire +type +exists +hget +hmget +hset +hdel +hlen +time` and
-//! the keys `~<prefix>:*`. Without `client|kill` a broken connection may leave a key behind for its TTL;
-//! the client says so once in its log.
+//! With ACLs the client's user needs `+client|id +client|kill +info +script|load +evalsha +eval +get
+//! +set +del +pttl +pexpire +type +exists +hget +hmget +hset +hdel +time` and the keys `~<prefix>:*`;
+//! `+select`, too, if its URL names a database. The preflight tries each of them and names what is
+//! missing. Without `client|kill` a broken connection may leave a key behind for its TTL; the client
+//! says so once in its log. With `+config|get` the preflight can say whether the node forces every
+//! write to disk.
 //!
 //! # What an error means
 //!

@@ -194,7 +194,7 @@ pub enum GuardState {
     Admitted,
     /// The node does not vote yet.
     Quarantined {
-        /// How long it still lasts; `max_ttl` when it has yet to be started by an acquisition.
+        /// How long it still lasts, as far as this client knows; `max_ttl` when it has yet to begin.
         remaining: Duration,
     },
     /// The record holds other settings than this client's.

@@ -6,7 +6,10 @@ mod cli {
     use std::process::ExitCode;
 
     use clap::{Parser, Subcommand};
-    use scenarios::demo::{self, GuardOptions, Options, WorkerOptions};
+    use scenarios::{
+        demo::{self, Options, WorkerOptions},
+        live::{self, GuardOptions},
+    };
 
     /// Shows the Redlock client at work on five real redis-server processes, while nodes and holders are stopped and killed.
     ///
@@ -37,7 +40,7 @@ mod cli {
         let ended = match cli.command.unwrap_or(Command::Demo(cli.demo)) {
             Command::Demo(options) => demo::run(&options),
             Command::Worker(options) => demo::work(&options).map(|()| 0),
-            Command::Guard(options) => demo::guard(&options).map(|()| 0),
+            Command::Guard(options) => live::guard(&options).map(|()| 0),
         };
         ExitCode::from(ended.unwrap_or_else(|error| {
             // Not `eprintln!`, which panics when nobody reads any more.

@@ -6,11 +6,11 @@ use super::clock::Moment;
 
 /// One lease of one worker: from the return of acquire to the earlier of the call to release and the deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
-    pub(super) worker: usize,
-    pub(super) token: u64,
-    pub(super) from: Moment,
-    pub(super) until: Moment,
+pub(crate) struct Window {
+    pub(crate) worker: usize,
+    pub(crate) token: u64,
+    pub(crate) from: Moment,
+    pub(crate) until: Moment,
 }
 
 impl Window {
@@ -22,7 +22,7 @@ impl Window {
 
 /// All windows of the resource.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Windows {
+pub(crate) struct Windows {
     /// The present lease of each worker: its end may still move.
     open: BTreeMap<usize, Window>,
     closed: Vec<Window>,
@@ -30,28 +30,28 @@ pub(super) struct Windows {
 
 /// What is wrong with a history of windows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     /// Pairs in which the later one began before the earlier one was over.
-    pub(super) overlaps: Vec<(Window, Window)>,
+    pub(crate) overlaps: Vec<(Window, Window)>,
     /// Pairs in which the later one does not have the larger token.
-    pub(super) disorder: Vec<(Window, Window)>,
+    pub(crate) disorder: Vec<(Window, Window)>,
 }
 
 impl Windows {
     /// A worker acquired a lease that ends at `deadline` unless it is renewed or released.
-    pub(super) fn begin(&mut self, window: Window) {
+    pub(crate) fn begin(&mut self, window: Window) {
         self.closed.extend(self.open.insert(window.worker, window));
     }
 
     /// The worker's lease was renewed. Deadlines never move back.
-    pub(super) fn renew(&mut self, worker: usize, deadline: Moment) {
+    pub(crate) fn renew(&mut self, worker: usize, deadline: Moment) {
         if let Some(window) = self.open.get_mut(&worker) {
             window.until = window.until.max(deadline);
         }
     }
 
     /// The worker let go at `at`, or its lease had ended before.
-    pub(super) fn end(&mut self, worker: usize, at: Moment) {
+    pub(crate) fn end(&mut self, worker: usize, at: Moment) {
         if let Some(mut window) = self.open.remove(&worker) {
             window.until = window.until.min(at);
             self.closed.push(window);
@@ -59,22 +59,22 @@ impl Windows {
     }
 
     /// The window that is open now and ends last.
-    pub(super) fn holder(&self, now: Moment) -> Option<Window> {
+    pub(crate) fn holder(&self, now: Moment) -> Option<Window> {
         let current = self.open.values().filter(|window| window.until > now);
         current.max_by_key(|window| window.token).copied()
     }
 
     /// The worker's lease, over or not, until it is released or replaced.
-    pub(super) fn of(&self, worker: usize) -> Option<Window> {
+    pub(crate) fn of(&self, worker: usize) -> Option<Window> {
         self.open.get(&worker).copied()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.open.len() + self.closed.len()
     }
 
     /// Looks at all windows, open ones as if they lasted until their deadline.
-    pub(super) fn judge(&self) -> Faults {
+    pub(crate) fn judge(&self) -> Faults {
         let mut all: Vec<_> = self.open.values().chain(&self.closed).copied().collect();
         all.retain(|window| !window.is_empty());
         all.sort_unstable_by_key(|window| (window.from, window.until, window.token));

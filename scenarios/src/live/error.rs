@@ -35,7 +35,7 @@ pub enum Error {
 
 impl Error {
     /// For `map_err`: names what was tried when the operating system refused it.
-    pub(super) fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
+    pub(crate) fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::System {
             what,
             source: source.into(),

@@ -21,12 +21,12 @@ const CLOCK: ClockId = ClockId::Monotonic;
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-pub(super) struct Moment(u64);
+pub(crate) struct Moment(u64);
 
 impl Moment {
     /// Nanoseconds since the machine booted; tests make histories of them.
     #[cfg(test)]
-    pub(super) const fn from_nanos(nanos: u64) -> Self {
+    pub(crate) const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 }
@@ -52,7 +52,7 @@ impl Sub for Moment {
 }
 
 /// Now.
-pub(super) fn now() -> Moment {
+pub(crate) fn now() -> Moment {
     let time = clock_gettime(CLOCK);
     // The clock counts up from zero, so neither field is ever negative.
     let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or_default());
@@ -65,7 +65,7 @@ pub(super) fn now() -> Moment {
     clippy::disallowed_methods,
     reason = "the demonstration runs on real time"
 )]
-pub(super) async fn sleep(duration: Duration) {
+pub(crate) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn sleep(duration: Duration) {
     clippy::disallowed_methods,
     reason = "the demonstration runs on real time"
 )]
-pub(super) async fn within<T>(most: Duration, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn within<T>(most: Duration, future: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(most, future).await.ok()
 }
 
@@ -83,6 +83,6 @@ pub(super) async fn within<T>(most: Duration, future: impl Future<Output = T>) -
     clippy::disallowed_methods,
     reason = "the demonstration runs on tokio itself"
 )]
-pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(task));
 }

@@ -24,7 +24,9 @@ mod tally;
 mod wire;
 mod worker;
 
-use crate::live::{clock, dice, error, guard, nodes, setup, signals, store, windows};
+use crate::live::{
+    clock, dice, error, guard, lease, member, nodes, setup, signals, store, windows,
+};
 
 pub use options::Options;
 pub use supervisor::run;

@@ -68,7 +68,7 @@ pub(crate) struct Fenced {
 }
 
 impl Fenced {
-    fn read(&mut self, token: u64) -> Reply {
+    pub(crate) fn read(&mut self, token: u64) -> Reply {
         if token < self.highest {
             self.stale_reads += 1;
             return Reply::Stale {
@@ -79,7 +79,7 @@ impl Fenced {
         Reply::Value(self.counter.value)
     }
 
-    fn write(&mut self, token: u64, value: u64) -> Reply {
+    pub(crate) fn write(&mut self, token: u64, value: u64) -> Reply {
         if token < self.highest {
             self.stale_writes += 1;
             return Reply::Stale {

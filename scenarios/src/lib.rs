@@ -1,6 +1,7 @@
 //! Named fault scenarios and the command line that runs them.
 //!
-//! [`demo`] shows the client at work on real servers, in a terminal, while things go wrong; [`live`] is what live runs share.
+//! [`demo`] shows the client at work on real servers, in a terminal, while things go wrong; [`endure`] is the failure test;
+//! [`live`] is what live runs share.
 #![cfg_attr(
     not(unix),
     doc = "It compiles for Unix only: the demonstration stops processes and needs sockets with a path."
@@ -8,4 +9,5 @@
 #![cfg(unix)]
 
 pub mod demo;
+pub mod endure;
 pub mod live;

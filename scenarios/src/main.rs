@@ -8,6 +8,7 @@ mod cli {
     use clap::{Parser, Subcommand};
     use scenarios::{
         demo::{self, Options, WorkerOptions},
+        endure,
         live::{self, GuardOptions},
     };
 
@@ -27,6 +28,11 @@ mod cli {
     enum Command {
         /// The live demonstration; what runs when no command is given.
         Demo(Options),
+        /// The failure test: workers contend while nodes and workers are stopped, killed and restarted; any duration.
+        Endure(endure::Options),
+        /// A contending worker: a child process of the failure test.
+        #[command(hide = true)]
+        EndureWorker(endure::WorkerOptions),
         /// A contending worker: a child process of the demonstration.
         #[command(hide = true)]
         Worker(WorkerOptions),
@@ -39,6 +45,8 @@ mod cli {
         let cli = Cli::parse();
         let ended = match cli.command.unwrap_or(Command::Demo(cli.demo)) {
             Command::Demo(options) => demo::run(&options),
+            Command::Endure(options) => endure::run(&options),
+            Command::EndureWorker(options) => endure::work(&options).map(|()| 0),
             Command::Worker(options) => demo::work(&options).map(|()| 0),
             Command::Guard(options) => live::guard(&options).map(|()| 0),
         };

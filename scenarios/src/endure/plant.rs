@@ -2,7 +2,7 @@
 //!
 //! Both mistakes are made outside of the library, which cannot be configured into either.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use redlock::{
     Answer, BoxFuture, Node, NodeFacts, Reason, Redlock, Runtime, Settings, SystemConnector,
@@ -21,7 +21,10 @@ pub(super) fn client(
     position: usize,
     plant: Option<Plant>,
 ) -> Result<Redlock, Error> {
-    let builder = Redlock::builder().ttl(TTL).max_ttl(MAX_TTL);
+    let builder = Redlock::builder()
+        .ttl(TTL)
+        .max_ttl(MAX_TTL)
+        .backoff(Duration::from_millis(5), Duration::from_millis(60));
     let builder = match plant {
         None => builder.nodes(nodes),
         // A cluster of one node, on the same keys as everybody else's: any node's grant is enough.

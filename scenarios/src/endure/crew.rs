@@ -42,7 +42,7 @@ impl Orders {
         Member::start(
             &self.program,
             arguments,
-            &format!("worker-{process}.log"),
+            &format!("worker-{position}.log"),
             guard,
         )
     }

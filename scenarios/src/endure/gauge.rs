@@ -1,5 +1,7 @@
 //! What a process uses of the machine.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A process' own reading of what it uses.
@@ -37,6 +39,16 @@ impl Gauge {
         self.descriptors <= start.descriptors
             && self.threads <= start.threads
             && self.tasks <= start.tasks
+    }
+}
+
+impl fmt::Display for Gauge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} descriptors, {} threads, {} tasks and {} KiB",
+            self.descriptors, self.threads, self.tasks, self.resident_kib
+        )
     }
 }
 

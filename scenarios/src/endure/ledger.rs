@@ -14,6 +14,9 @@ use super::{
     wire::{Event, Failure, Reply, Style},
 };
 
+/// No report is later than this: pauses last some seconds at most.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+
 /// One resource: who held it, and what it protects.
 #[derive(Clone, Debug)]
 pub(super) struct Resource {
@@ -45,6 +48,7 @@ pub(super) struct Tally {
 /// How the run ended for one worker.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Usage {
+    pub(super) worker: usize,
     /// Without a client, with an idle one, with that shut down, and after it was dropped.
     pub(super) before: Gauge,
     pub(super) idle: Gauge,
@@ -208,6 +212,14 @@ impl Ledger {
         match resource.fenced.write(write.token, write.fenced) {
             store::Reply::Stale { .. } => Reply::Stale,
             _ => Reply::Done,
+        }
+    }
+
+    /// Judges the windows that nothing can change any more, and forgets them: a run of days must not remember all.
+    pub(super) fn settle(&mut self) {
+        let long_ago = now().before(LONGEST_DELAY);
+        for resource in &mut self.resources {
+            resource.windows.settle(long_ago);
         }
     }
 

@@ -29,6 +29,8 @@ pub(super) enum Plant {
     QuorumOfOne,
     /// Each worker's nodes answer acquire calls with a grant, and are not asked.
     GrantWithoutAsking,
+    /// Nodes that forgot what they granted vote at once. It takes a run of half a minute to be found.
+    NoRestartGuard,
 }
 
 impl Plant {
@@ -37,6 +39,7 @@ impl Plant {
         match self {
             Self::QuorumOfOne => "quorum-of-one",
             Self::GrantWithoutAsking => "grant-without-asking",
+            Self::NoRestartGuard => "no-restart-guard",
         }
     }
 }

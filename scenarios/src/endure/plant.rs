@@ -1,6 +1,7 @@
 //! The clients that are under test: the shipped one, and the ones with a planted mistake.
 //!
-//! Both mistakes are made outside of the library, which cannot be configured into either.
+//! The first two mistakes are made outside of the library, which cannot be configured into either; the third is a switch
+//! that it has, thrown where its manual says that it must not be.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +16,8 @@ use super::{
     options::{MAX_TTL, Plant, TTL},
 };
 
-/// The client of the worker at this position. Everything but the TTLs is the default.
+/// The client of the worker at this position. Everything is the default but the TTLs, and the
+/// back-off, which is shorter so that a free resource is soon found.
 pub(super) fn client(
     nodes: &[String],
     position: usize,
@@ -29,6 +31,7 @@ pub(super) fn client(
         None => builder.nodes(nodes),
         // A cluster of one node, on the same keys as everybody else's: any node's grant is enough.
         Some(Plant::QuorumOfOne) => builder.nodes(nodes.get(position % nodes.len())),
+        Some(Plant::NoRestartGuard) => builder.nodes(nodes).restart_guard(false),
         Some(Plant::GrantWithoutAsking) => {
             let mut builder = builder;
             for (index, url) in nodes.iter().enumerate() {
@@ -61,7 +64,7 @@ pub(super) fn client(
 pub(super) fn admitting(nodes: &[String], plant: Option<Plant>) -> Result<Vec<Redlock>, Error> {
     let count = match plant {
         Some(Plant::QuorumOfOne) => nodes.len(),
-        Some(Plant::GrantWithoutAsking) | None => 1,
+        Some(Plant::GrantWithoutAsking | Plant::NoRestartGuard) | None => 1,
     };
     (0..count)
         .map(|position| client(nodes, position, plant))

@@ -174,13 +174,16 @@ impl Planner {
     fn majority(&mut self, at: Duration) {
         let count = QUORUM + self.dice.index(NODES - QUORUM + 1);
         let first = self.dice.index(NODES);
-        let time = self.dice.between(millis(300), millis(1500));
-        let hit = match self.dice.index(4) {
-            0 => Hit::RestartEmpty(time),
-            1 => Hit::Restart(time),
-            2 => Hit::Flush,
-            _ => Hit::Stop(time),
+        let brief = self.dice.between(millis(50), millis(300));
+        let hit = match self.dice.index(5) {
+            0 => Hit::RestartEmpty(brief),
+            1 => Hit::Restart(brief),
+            2 | 3 => Hit::Flush,
+            _ => Hit::Stop(self.dice.between(millis(300), millis(1500))),
         };
+        // Somebody is to hold a lease for longer than the nodes are away: if they voted again at once, there would be two.
+        let pause = self.dice.between(TTL * 11 / 10, TTL * 2);
+        self.plan(at.saturating_sub(millis(200)), Act::StopWriter(pause));
         for node in 0..count {
             // Not all in the same instant.
             let at = at + self.dice.between(Duration::ZERO, millis(100));

@@ -404,6 +404,7 @@ impl Run {
                 self.ledger.end.trouble.push(text);
             }
             self.ledger.end.usage.push(Usage {
+                worker: position,
                 before,
                 idle,
                 shut_down: ending.idle,
@@ -428,6 +429,7 @@ impl Run {
             self.ledger.longest_gap().as_millis()
         );
         self.say(&text);
+        self.ledger.settle();
         if self.judge(true).is_unsafe() {
             return Err(Stop::Found);
         }
@@ -462,7 +464,9 @@ impl Run {
         if let Some(history) = &mut self.history {
             let _ = history.flush();
         }
-        let verdict = self.judge(interrupt.is_some());
+        // A run that ended early is judged by what it was ended for.
+        let early = interrupt.is_some() || self.judge(true).is_unsafe() && !self.finishing;
+        let verdict = self.judge(early);
         let figures = summary::figures(
             &self.ledger,
             &verdict,
@@ -473,7 +477,7 @@ impl Run {
             print(&serde_json::to_string(&figures).unwrap_or_default());
         } else {
             print(&summary::table(&figures));
-            for line in summary::rules(&verdict, interrupt.is_some()) {
+            for line in summary::rules(&verdict, early) {
                 print(&line);
             }
             print(&format!("verdict: {}", verdict.word()));

@@ -203,6 +203,7 @@ fn per_resource(
 /// killed, is compared with the first in its place.
 fn grown(usage: &Usage) -> Option<String> {
     let Usage {
+        worker,
         before,
         idle,
         shut_down,
@@ -214,7 +215,7 @@ fn grown(usage: &Usage) -> Option<String> {
         return None;
     }
     Some(format!(
-        "a worker used {idle:?} with an idle client and {shut_down:?} with that shut down, {before:?} without one and {after:?} after it was dropped"
+        "worker-{worker} began with {before}, with an idle client {idle}; it ended with {shut_down}, without the client {after}"
     ))
 }
 
@@ -448,6 +449,7 @@ mod tests {
             resident_kib: 8000,
         };
         let usage = Usage {
+            worker: 0,
             before: start,
             idle: start,
             shut_down: start,

@@ -31,6 +31,14 @@ impl Moment {
     }
 }
 
+impl Moment {
+    /// The moment this much earlier; the clock's beginning when there is none.
+    pub(crate) fn before(self, earlier: Duration) -> Self {
+        let nanos = u64::try_from(earlier.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(nanos))
+    }
+}
+
 impl Add<Duration> for Moment {
     type Output = Self;
 

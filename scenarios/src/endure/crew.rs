@@ -53,6 +53,7 @@ impl Orders {
 pub(super) struct Ending {
     pub(super) idle: Gauge,
     pub(super) after: Gauge,
+    pub(super) drained: Duration,
     pub(super) undelivered: String,
 }
 

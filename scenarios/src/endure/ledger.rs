@@ -65,6 +65,8 @@ pub(super) struct End {
     pub(super) left_keys: Vec<String>,
     /// How long after the last release all nodes were free of keys.
     pub(super) clean_after: Option<Duration>,
+    /// The longest that a client took to shut down.
+    pub(super) drained: Duration,
     pub(super) usage: Vec<Usage>,
     /// What went wrong that no other rule is about.
     pub(super) trouble: Vec<String>,

@@ -17,12 +17,13 @@
 //!
 //! In reading order: `options`, `script` (the faults), `supervisor` (the run from start to end) with `stage` (what it starts),
 //! `nemesis` (how nodes are hit) and `crew` (the workers' processes); `worker` and its `hand`s over `link` and `wire`, with
-//! the client of `plant` and what `gauge` reads; `ledger` (all that is known) with `shadow` and `gap`, and `verdict` and
-//! `summary` over it.
+//! the client of `plant` and what `gauge` reads; `ledger` (all that is known) with `shadow` and `gap`, and `ending`, `verdict`
+//! and `summary` over it.
 //!
 //! What it cannot show: clocks that differ between machines, and a network that delays in one direction only.
 
 mod crew;
+mod ending;
 mod gap;
 mod gauge;
 mod hand;

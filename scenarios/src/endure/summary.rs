@@ -45,6 +45,7 @@ pub(super) struct Figures<'a> {
     quorum_voted_ms: u128,
     longest_gap_ms: u128,
     clean_after_ms: Option<u128>,
+    shutdown_ms: u128,
     faults: &'a BTreeMap<&'static str, u64>,
     memory_kib: Option<Memory>,
 }
@@ -104,6 +105,7 @@ pub(super) fn figures<'a>(
         quorum_voted_ms: tally.quorum.as_millis(),
         longest_gap_ms: ledger.longest_gap().as_millis(),
         clean_after_ms: ledger.end.clean_after.map(|after| after.as_millis()),
+        shutdown_ms: ledger.end.drained.as_millis(),
         faults: &tally.faults,
         memory_kib: memory(&ledger.end.usage),
     }
@@ -199,6 +201,11 @@ pub(super) fn table(figures: &Figures<'_>) -> String {
                 .clean_after_ms
                 .map_or("-".into(), |after| format!("{after} ms")),
             "1050 ms",
+        ),
+        (
+            "longest shutdown of a client",
+            format!("{} ms", figures.shutdown_ms),
+            "3 s",
         ),
         (
             "answers of the store delayed",

@@ -13,10 +13,11 @@ use super::{
     clock::{self, Moment, now},
     crew::Ending,
     dice::Dice,
+    ending,
     error::Error,
-    ledger::{Ledger, Usage, Write, hand},
+    ledger::{Ledger, Write, hand},
     nemesis,
-    options::{LEFT_BEHIND, NODES, Options, Plant, TTL},
+    options::{NODES, Options, Plant, TTL},
     script::{self, Act, Step},
     setup,
     signals::{Interrupt, Signals},
@@ -150,10 +151,10 @@ impl Run {
         }
         let done = |run: &Self| run.stage.crew.iter().all(|post| post.done.is_some());
         self.wait(signals, "let go of their leases", done).await?;
-        self.look_for_keys().await;
+        ending::look_for_keys(&self.stage, &mut self.ledger.end).await;
         let ended = |run: &Self| run.stage.crew.iter().all(|post| post.ending.is_some());
         self.wait(signals, "end", ended).await?;
-        self.note_endings();
+        ending::compare(&self.stage, &mut self.ledger.end);
         Ok(())
     }
 
@@ -285,11 +286,13 @@ impl Run {
             Event::Final {
                 idle,
                 after,
+                drained,
                 undelivered,
             } => {
                 post.ending = Some(Ending {
                     idle: *idle,
                     after: *after,
+                    drained: *drained,
                     undelivered: undelivered.clone(),
                 });
             }
@@ -363,54 +366,6 @@ impl Run {
             Some((most, until)) if now() < until => Some(self.dice.between(Duration::ZERO, most)),
             _ if self.dice.index(HICCUPS) == 0 => Some(self.dice.between(Duration::ZERO, HICCUP)),
             _ => None,
-        }
-    }
-
-    /// After the last release, all nodes have to be free of lock keys within a moment; all were up since the run settled.
-    async fn look_for_keys(&mut self) {
-        let Some(last) = self.stage.crew.iter().filter_map(|post| post.done).max() else {
-            return;
-        };
-        loop {
-            let late = now() - last > LEFT_BEHIND;
-            let mut left = Vec::new();
-            for node in 0..NODES {
-                match nemesis::lock_keys(&self.stage.cluster, node).await {
-                    Ok(keys) => {
-                        left.extend(keys.into_iter().map(|key| format!("node {node}: {key}")));
-                    }
-                    Err(error) => left.push(format!("node {node}: {error}")),
-                }
-            }
-            if left.is_empty() {
-                self.ledger.end.clean_after = Some(now() - last);
-                return;
-            }
-            if late {
-                self.ledger.end.left_keys = left;
-                return;
-            }
-            clock::sleep(TICK).await;
-        }
-    }
-
-    fn note_endings(&mut self) {
-        for (position, post) in self.stage.crew.iter().enumerate() {
-            let (Some((before, idle)), Some(ending)) = (post.start, &post.ending) else {
-                continue;
-            };
-            if !ending.undelivered.is_empty() {
-                let text = format!("worker-{position}: {}", ending.undelivered);
-                self.ledger.end.trouble.push(text);
-            }
-            self.ledger.end.usage.push(Usage {
-                worker: position,
-                before,
-                idle,
-                shut_down: ending.idle,
-                after: ending.after,
-                same_process: post.process == position,
-            });
         }
     }
 

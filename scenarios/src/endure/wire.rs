@@ -113,6 +113,8 @@ pub(super) enum Event {
         idle: Gauge,
         /// What it used after the client was dropped.
         after: Gauge,
+        /// How long the shutdown took.
+        drained: Duration,
         /// What the client could not deliver; empty when everything was.
         undelivered: String,
     },

@@ -21,8 +21,8 @@ use super::{
 const WARM_UP: usize = 20;
 /// How long the last releases may take to be delivered.
 const DRAIN: Duration = Duration::from_secs(3);
-/// How long descriptors and tasks may take to go.
-const QUIET: Duration = Duration::from_secs(3);
+/// How long descriptors, threads and tasks have to stay as they are to be what the worker ended with.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// The arguments of a worker process.
 #[derive(Clone, Debug, clap::Args)]
@@ -100,7 +100,9 @@ async fn live(options: &WorkerOptions, stop: watch::Receiver<bool>) -> Result<()
     one.and(other)?;
     link.event(0, Event::Done { at: now() });
 
+    let started = now();
     let report = redlock.shutdown(DRAIN).await;
+    let drained = now() - started;
     let undelivered = if report.is_clean() {
         String::new()
     } else {
@@ -114,6 +116,7 @@ async fn live(options: &WorkerOptions, stop: watch::Receiver<bool>) -> Result<()
         Event::Final {
             idle,
             after,
+            drained,
             undelivered,
         },
     );
@@ -163,14 +166,17 @@ async fn pursue(
     Ok(())
 }
 
-/// Waits until no more is in use than at the start, or that took too long.
+/// Waits until no more is in use than at the start, or nothing changes any more: a process that was started while nodes were
+/// down had fewer connections then.
 async fn quiet(start: &Gauge) -> Gauge {
-    let until = now() + QUIET;
-    loop {
-        let gauge = Gauge::read();
-        if gauge.is_back_at(start) || now() > until {
-            return gauge;
-        }
+    let (mut last, mut since) = (Gauge::read(), now());
+    while !last.is_back_at(start) && now() - since < QUIET {
         clock::sleep(Duration::from_millis(20)).await;
+        let gauge = Gauge::read();
+        if !(gauge.is_back_at(&last) && last.is_back_at(&gauge)) {
+            since = now();
+        }
+        last = gauge;
     }
+    last
 }

@@ -4,7 +4,7 @@
 //! [`live`] is what live runs share.
 #![cfg_attr(
     not(unix),
-    doc = "It compiles for Unix only: the demonstration stops processes and needs sockets with a path."
+    doc = "It compiles for Unix only: live runs stop processes and needs sockets with a path."
 )]
 #![cfg(unix)]
 

@@ -36,7 +36,7 @@ mod cli {
         /// A contending worker: a child process of the demonstration.
         #[command(hide = true)]
         Worker(WorkerOptions),
-        /// What removes everything when the demonstration is killed: a child process of it.
+        /// What removes everything when a supervisor is killed: a child process of it.
         #[command(hide = true)]
         Guard(GuardOptions),
     }
@@ -69,7 +69,7 @@ fn main() -> std::process::ExitCode {
 #[cfg(not(unix))]
 fn main() -> std::process::ExitCode {
     eprintln!(
-        "redlock-lab: the demonstration stops processes with signals, so it needs Linux or macOS"
+        "redlock-lab: live runs stop processes with signals, so it needs Linux or macOS"
     );
     std::process::ExitCode::from(2)
 }

@@ -1,4 +1,4 @@
-//! Time and tasks: the one place of the demonstration that touches the ambient ones.
+//! Time and tasks: the one place of live runs that touches the ambient ones.
 //!
 //! Supervisor and workers run on one machine and compare readings of one clock, CLOCK_BOOTTIME. That is the point of the
 //! check: windows are compared on a clock that no participant can have wrong.
@@ -71,7 +71,7 @@ pub(crate) fn now() -> Moment {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the demonstration runs on real time"
+    reason = "live runs are on real time"
 )]
 pub(crate) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
@@ -80,7 +80,7 @@ pub(crate) async fn sleep(duration: Duration) {
 /// The future's value, or none when it takes longer than `most`.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the demonstration runs on real time"
+    reason = "live runs are on real time"
 )]
 pub(crate) async fn within<T>(most: Duration, future: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(most, future).await.ok()
@@ -89,7 +89,7 @@ pub(crate) async fn within<T>(most: Duration, future: impl Future<Output = T>) -
 /// Runs a task in the background, for as long as the runtime lives.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the demonstration runs on tokio itself"
+    reason = "live runs are on tokio itself"
 )]
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(task));

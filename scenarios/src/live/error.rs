@@ -1,8 +1,8 @@
-//! What keeps a demonstration from running.
+//! What keeps a live run from going on.
 
 use std::io;
 
-/// Why the demonstration could not run, in one line.
+/// Why it could not run, in one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

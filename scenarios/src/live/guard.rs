@@ -32,7 +32,7 @@ pub struct GuardOptions {}
 #[derive(Debug)]
 pub(crate) struct Guard {
     child: Child,
-    /// Its end makes the guard clean up, so it is open as long as the demonstration runs.
+    /// Its end makes the guard clean up, so it is open as long as the supervisor runs.
     pipe: Mutex<Option<ChildStdin>>,
     folder: PathBuf,
 }
@@ -74,7 +74,7 @@ impl Guard {
         })
     }
 
-    /// The folder that everything of the demonstration lies in.
+    /// The folder that everything of the run lies in.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

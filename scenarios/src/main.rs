@@ -68,8 +68,6 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(unix))]
 fn main() -> std::process::ExitCode {
-    eprintln!(
-        "redlock-lab: live runs stop processes with signals, so it needs Linux or macOS"
-    );
+    eprintln!("redlock-lab: live runs stop processes with signals, so it needs Linux or macOS");
     std::process::ExitCode::from(2)
 }

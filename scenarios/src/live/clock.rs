@@ -69,28 +69,19 @@ pub(crate) fn now() -> Moment {
         + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "live runs are on real time"
-)]
+#[expect(clippy::disallowed_methods, reason = "live runs are on real time")]
 pub(crate) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
 /// The future's value, or none when it takes longer than `most`.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "live runs are on real time"
-)]
+#[expect(clippy::disallowed_methods, reason = "live runs are on real time")]
 pub(crate) async fn within<T>(most: Duration, future: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(most, future).await.ok()
 }
 
 /// Runs a task in the background, for as long as the runtime lives.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "live runs are on tokio itself"
-)]
+#[expect(clippy::disallowed_methods, reason = "live runs are on tokio itself")]
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(task));
 }

@@ -12,7 +12,10 @@ use std::{
 
 use tokio::sync::{Notify, oneshot};
 
-use super::shared::{Shared, lock};
+use super::{
+    shared::{Shared, lock},
+    watcher::Place,
+};
 use crate::{
     node::{Reply, ReplySink, ReplyTag, Request, Verb},
     protocol::{
@@ -55,8 +58,8 @@ pub(super) struct Driver {
 struct Core {
     claim: Claim,
     renewal: Option<Renewal>,
-    /// Number of the entry in the schedule that counts; older ones are ignored.
-    generation: u32,
+    /// Its place in the watcher's schedule, while it is held.
+    place: Option<Place>,
     /// Who waits for which round of renewal.
     extenders: Vec<(u32, oneshot::Sender<Round>)>,
     longest_ttl: Duration,
@@ -94,7 +97,7 @@ impl Driver {
             core: Mutex::new(Core {
                 claim: Claim::new(terms, t1),
                 renewal: None,
-                generation: 0,
+                place: None,
                 extenders: Vec::new(),
                 longest_ttl: ttl,
                 is_releasing: false,
@@ -228,24 +231,19 @@ impl Driver {
         });
     }
 
-    /// The watcher looks: is the lease over, is a renewal due? Returns the reading and how long until
-    /// the next look is needed; `None` when no more is.
-    pub(super) fn look(
-        self: &Arc<Self>,
-        generation: u32,
-        ahead: Duration,
-    ) -> Option<(Reading, Duration)> {
+    /// The watcher looks: is the lease over, is a renewal due?
+    pub(super) fn look(self: &Arc<Self>, ahead: Duration) {
         self.enter(|driver, core, now| {
-            if generation != core.generation || core.claim.check(now) != State::Held {
-                return None;
+            if core.claim.check(now) != State::Held {
+                return;
             }
             if let Some(Renewal { ttl, next }) = core.renewal
                 && core.claim.elapsed(now).saturating_add(ahead) >= next
             {
                 driver.renew(core, ttl, now);
             }
-            Some((*now, driver.next_look(core, now)))
-        })
+            driver.reschedule(core, now);
+        });
     }
 
     fn renew(self: &Arc<Self>, core: &mut Core, ttl: Duration, now: &Reading) {
@@ -311,10 +309,9 @@ impl Driver {
     }
 
     fn reschedule(self: &Arc<Self>, core: &mut Core, now: &Reading) {
-        core.generation = core.generation.wrapping_add(1);
         let due_in = self.next_look(core, now);
-        self.shared
-            .schedule_lease(self, core.generation, *now, due_in);
+        let had = core.place.take();
+        core.place = Some(self.shared.schedule_lease(self, had, *now, due_in));
     }
 
     fn next_look(&self, core: &mut Core, now: &Reading) -> Duration {
@@ -410,6 +407,11 @@ impl Driver {
         if releasing != core.is_releasing {
             core.is_releasing = releasing;
             self.shared.set_releasing(self, releasing);
+        }
+        if !core.claim.is_held()
+            && let Some(place) = core.place.take()
+        {
+            self.shared.unschedule_lease(place);
         }
         if wake {
             self.changed.notify_waiters();

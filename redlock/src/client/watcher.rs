@@ -25,6 +25,9 @@ pub(super) const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 /// Renewals that are due within this are started together, in one batch per node.
 const LOOK_AHEAD: Duration = Duration::from_millis(20);
 
+/// Where a lease stands in the schedule.
+pub(super) type Place = (Duration, u64);
+
 /// What is due when.
 ///
 /// Deadlines of calls are kept on CLOCK_MONOTONIC. Leases are kept on a clock of the schedule's own,
@@ -32,7 +35,7 @@ const LOOK_AHEAD: Duration = Duration::from_millis(20);
 /// runs behind the elapsed time of any lease, so a machine that slept finds its leases due on waking.
 pub(super) struct Schedule {
     calls: VecDeque<(Duration, Weak<Driver>, Expiry)>,
-    leases: BTreeMap<(Duration, u64), (Weak<Driver>, u32)>,
+    leases: BTreeMap<Place, Weak<Driver>>,
     seen: Reading,
     now: Duration,
     next: u64,
@@ -57,10 +60,11 @@ impl Schedule {
         self.seen = reading;
     }
 
-    fn insert_lease(&mut self, driver: Weak<Driver>, generation: u32, due_in: Duration) {
-        let at = self.now.saturating_add(due_in);
+    fn insert_lease(&mut self, driver: Weak<Driver>, due_in: Duration) -> Place {
         self.next += 1;
-        self.leases.insert((at, self.next), (driver, generation));
+        let place = (self.now.saturating_add(due_in), self.next);
+        self.leases.insert(place, driver);
+        place
     }
 
     fn is_early(&self, at: Duration) -> bool {
@@ -84,17 +88,19 @@ impl Shared {
         }
     }
 
-    /// Has `driver` looked at in `due_in` of the lease's own time, at the latest.
+    /// Has `driver` looked at in `due_in` of the lease's own time, at the latest. A driver has one
+    /// place in the schedule; it gives up the one it had.
     pub(super) fn schedule_lease(
         &self,
         driver: &Arc<Driver>,
-        generation: u32,
+        had: Option<Place>,
         now: Reading,
         due_in: Duration,
-    ) {
+    ) -> Place {
         let mut schedule = lock(&self.schedule);
+        had.and_then(|had| schedule.leases.remove(&had));
         schedule.advance(now);
-        schedule.insert_lease(Arc::downgrade(driver), generation, due_in);
+        let place = schedule.insert_lease(Arc::downgrade(driver), due_in);
         let at = self
             .runtime
             .monotonic()
@@ -102,6 +108,12 @@ impl Shared {
         if schedule.is_early(at) {
             self.watcher_wake.notify_one();
         }
+        place
+    }
+
+    /// Forgets a lease that is over.
+    pub(super) fn unschedule_lease(&self, had: Place) {
+        lock(&self.schedule).leases.remove(&had);
     }
 
     /// Does everything that is due; returns how long the watcher may sleep, or `None` when nothing is
@@ -110,10 +122,8 @@ impl Shared {
         for (driver, expiry) in self.due_calls() {
             driver.expire(expiry);
         }
-        for (driver, generation) in self.due_leases() {
-            if let Some((now, due_in)) = driver.look(generation, LOOK_AHEAD) {
-                self.schedule_lease(&driver, generation, now, due_in);
-            }
+        for driver in self.due_leases() {
+            driver.look(LOOK_AHEAD);
         }
         let monotonic = self.runtime.monotonic();
         let reading = self.runtime.read_clocks();
@@ -146,7 +156,7 @@ impl Shared {
             .collect()
     }
 
-    fn due_leases(&self) -> Vec<(Arc<Driver>, u32)> {
+    fn due_leases(&self) -> Vec<Arc<Driver>> {
         let reading = self.runtime.read_clocks();
         let mut schedule = lock(&self.schedule);
         schedule.advance(reading);
@@ -154,7 +164,8 @@ impl Shared {
         let later = schedule.leases.split_off(&horizon);
         std::mem::replace(&mut schedule.leases, later)
             .into_values()
-            .filter_map(|(driver, generation)| Some((driver.upgrade()?, generation)))
+            // Without its driver a lease was dropped, and released by that.
+            .filter_map(|driver| driver.upgrade())
             .collect()
     }
 }

@@ -8,8 +8,9 @@ use super::{
     server::{MemoryServer, Shared},
 };
 use crate::{
-    node::{Inspection, Node, NodeFacts, Reply, Request},
-    protocol::Reason,
+    node::{GuardState, Inspection, Node, NodeFacts, Reply, Request},
+    preflight::{ClockOffset, Persistence, Probe},
+    protocol::{Drift, Reason},
     runtime::{BoxFuture, Runtime},
     settings::Settings,
 };
@@ -23,9 +24,15 @@ impl MemoryNode {
         server: &MemoryServer,
         settings: &Arc<Settings>,
         runtime: &Arc<dyn Runtime>,
+        drift: Drift,
     ) -> Self {
         let shared = Arc::clone(&server.shared);
-        let link = Arc::new(Link::new(shared, Arc::clone(settings), Arc::clone(runtime)));
+        let link = Arc::new(Link::new(
+            shared,
+            Arc::clone(settings),
+            Arc::clone(runtime),
+            drift,
+        ));
         lock(&server.shared.state).connect(&link);
         Self { link }
     }
@@ -55,6 +62,33 @@ impl Node for MemoryNode {
             }
         })
     }
+
+    fn probe(&self) -> BoxFuture<'static, Result<Probe, Reason>> {
+        let link = Arc::clone(&self.link);
+        let reachable = self.inspect(Inspection::Look);
+        Box::pin(async move {
+            reachable.await?;
+            Ok(describe(&link))
+        })
+    }
+}
+
+fn describe(link: &Link) -> Probe {
+    let state = lock(&link.server.state);
+    let identity = identity(&link.server, state.store.identity());
+    Probe {
+        version: Some("memory".into()),
+        run_id: identity.split(':').next().map(str::to_owned),
+        role: Some("master".into()),
+        replicas: Some(0),
+        eviction_policy: Some("noeviction".into()),
+        persistence: Some(Persistence::None),
+        clock: Some(ClockOffset::between(
+            state.now(),
+            link.runtime.wall_micros(),
+        )),
+        ..Probe::default()
+    }
 }
 
 enum Attempt {
@@ -71,9 +105,15 @@ fn try_inspect(link: &Link, inspection: Inspection) -> Attempt {
         return Attempt::Undelivered;
     }
     let now = state.now();
-    let guard = state.store.inspect(inspection, &link.settings, now);
+    let found = state.store.inspect(inspection, &link.settings, now);
     let identity = identity(&link.server, state.store.identity());
-    Attempt::Done(guard.map(|guard| NodeFacts::new("memory".into(), identity, guard)))
+    Attempt::Done(found.map(|(mut guard, quarantine)| {
+        if let Some(quarantine) = quarantine {
+            let remaining = link.hear(&quarantine);
+            guard = GuardState::Quarantined { remaining };
+        }
+        NodeFacts::new("memory".into(), identity, guard)
+    }))
 }
 
 /// Shaped like `run_id:master_replid`.

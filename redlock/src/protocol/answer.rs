@@ -24,7 +24,9 @@ pub enum Answer {
     /// The node may have forgotten keys (it restarted, was flushed, or is new) and does not vote
     /// until this much time has passed.
     Quarantined {
-        /// How long the quarantine still lasts.
+        /// How long the quarantine still lasts, as far as this client knows: the larger of what the
+        /// node's clock asks for and what the client has yet to measure. Shorter if another client
+        /// began to measure earlier.
         remaining: Duration,
     },
     /// An extension or a publication was applied to a key that is still ours.
@@ -100,9 +102,14 @@ pub enum Reason {
     Replica,
     /// The server has replicas: a failover there and back would lose keys unnoticed.
     #[error(
-        "has {0} replica(s), so a failover could lose keys unnoticed; remove them or turn the restart guard off"
+        "has {0} replica(s), so a failover there and back could lose keys unnoticed; remove them, or build all clients with strict_identity"
     )]
     HasReplicas(u64),
+    /// The server deletes keys when memory runs out, and lock keys first: they have a TTL.
+    #[error(
+        "has maxmemory-policy {0}, which deletes lock keys when memory runs out; set it to noeviction"
+    )]
+    Evicts(Arc<str>),
     /// The server is loading its data set.
     #[error("is loading its data set")]
     Loading,
@@ -167,6 +174,7 @@ impl Reason {
             | Self::ClusterMode
             | Self::Replica
             | Self::HasReplicas(_)
+            | Self::Evicts(_)
             | Self::SameServer(_)
             | Self::Settings(_)
             | Self::TtlAboveMax { .. }

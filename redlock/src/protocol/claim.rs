@@ -284,6 +284,12 @@ impl Claim {
         }
     }
 
+    /// Whether the lease was held when it was last looked at.
+    pub fn is_held(&self) -> bool {
+        self.holding()
+            .is_some_and(|holding| holding.state() == State::Held)
+    }
+
     /// Whether the attempt still waits for nodes.
     pub const fn is_asking(&self) -> bool {
         matches!(self.phase, Phase::Asking)

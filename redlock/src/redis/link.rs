@@ -12,7 +12,7 @@ use redis::{Pipeline, RedisResult, Value};
 use super::{
     connect::{Driver, Earlier, Established},
     info::ServerInfo,
-    inspect,
+    inspect::{self, Standing},
     node::Shared,
     queue::Job,
     stream::Health,
@@ -41,6 +41,7 @@ pub(super) struct Link {
     connection: redis::aio::MultiplexedConnection,
     batches: VecDeque<Batch>,
     others: usize,
+    releases: usize,
     client_id: i64,
     pub(super) health: Arc<Health>,
     pub(super) server: ServerInfo,
@@ -53,6 +54,7 @@ impl Link {
             connection: established.connection,
             batches: VecDeque::new(),
             others: 0,
+            releases: 0,
             client_id: established.client_id,
             health: established.health,
             server: established.server,
@@ -76,9 +78,14 @@ impl Link {
         self.batches.is_empty()
     }
 
-    /// Jobs in flight other than releases.
+    /// Jobs in flight that somebody asked for, releases not counted.
     pub(super) const fn others(&self) -> usize {
         self.others
+    }
+
+    /// Releases in flight.
+    pub(super) const fn releases(&self) -> usize {
+        self.releases
     }
 
     /// When the oldest unanswered batch was written.
@@ -97,13 +104,20 @@ impl Link {
     }
 
     /// Hands `jobs` to the connection, in order and behind everything before them.
-    pub(super) fn write(&mut self, jobs: Vec<Job>, shared: &Shared, now: Duration) {
+    pub(super) fn write(
+        &mut self,
+        jobs: Vec<Job>,
+        shared: &Shared,
+        standing: &Standing<'_>,
+        now: Duration,
+    ) {
         let mut pipe = Pipeline::with_capacity(jobs.len());
         for job in &jobs {
             match job {
                 Job::Call(call) => {
                     let identity = &self.server.identity;
-                    let command = shared.scripts.command(&call.request, identity, call.whole);
+                    let scripts = &shared.scripts;
+                    let command = scripts.command(&call.request, identity, standing, call.whole);
                     pipe.add_command(command);
                 }
                 Job::Inspect(look) => {
@@ -113,12 +127,14 @@ impl Link {
                     }
                 }
                 Job::Load => shared.scripts.load(&mut pipe),
+                Job::Look => inspect::look(&mut pipe, shared, &self.server, standing),
             }
         }
         if pipe.is_empty() {
             return;
         }
-        self.others += jobs.iter().filter(|job| job.release().is_none()).count();
+        self.releases += count_releases(&jobs);
+        self.others += jobs.iter().filter(|job| job.is_asked_for()).count();
         let mut connection = self.connection.clone();
         let mut replies: BoxFuture<'static, _> = Box::pin(async move {
             let count = pipe.len();
@@ -160,11 +176,16 @@ impl Link {
             return Some(Err(()));
         };
         let jobs = self.batches.pop_front()?.jobs;
-        self.others -= jobs.iter().filter(|job| job.release().is_none()).count();
+        self.releases -= count_releases(&jobs);
+        self.others -= jobs.iter().filter(|job| job.is_asked_for()).count();
         let mut values = values.into_iter();
         let pair = |job| {
             let value = match &job {
                 Job::Load => values.by_ref().take(shared.scripts.count()).last(),
+                Job::Look => {
+                    let count = inspect::look_count(shared);
+                    Some(Value::Array(values.by_ref().take(count).collect()))
+                }
                 _ => values.next(),
             };
             (job, value)
@@ -181,4 +202,8 @@ impl Link {
         drop(driver);
         batches.into_iter().flat_map(|batch| batch.jobs).collect()
     }
+}
+
+fn count_releases(jobs: &[Job]) -> usize {
+    jobs.iter().filter(|job| job.release().is_some()).count()
 }

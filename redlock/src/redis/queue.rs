@@ -32,6 +32,8 @@ pub(super) enum Job {
     Inspect(Inspect),
     /// Load all scripts again.
     Load,
+    /// See whether the server is still what it was, and how its quarantine stands.
+    Look,
 }
 
 impl Job {
@@ -51,6 +53,22 @@ impl Job {
         }
     }
 
+    /// The lock key that this job is about.
+    fn key(&self) -> Option<&[u8]> {
+        match self {
+            Self::Call(call) => Some(call.request.lock.key()),
+            _ => None,
+        }
+    }
+
+    /// Whether it counts towards the calls in flight: somebody asked for it.
+    pub(super) fn is_asked_for(&self) -> bool {
+        match self {
+            Self::Call(_) | Self::Inspect(_) => self.release().is_none(),
+            Self::Load | Self::Look => false,
+        }
+    }
+
     fn acquire_expires(&self) -> Option<Duration> {
         match self {
             Self::Call(Call {
@@ -66,50 +84,96 @@ impl Job {
     }
 }
 
-/// Jobs in the order in which they will be written.
+/// Jobs in the order in which they were submitted.
+///
+/// They are written in that order, with one exception: when as many releases are under way as may
+/// be, other jobs overtake those that wait. A release may be late without harm to anybody but who
+/// wants the same resource, so an acquire call never overtakes a release of its own key; and nothing
+/// overtakes an acquire call.
 #[derive(Default)]
 pub(super) struct Queue {
+    /// Everything but releases, by place.
     jobs: BTreeMap<i64, Job>,
-    /// By when a release gives up.
+    /// Releases, by place.
+    backlog: BTreeMap<i64, Job>,
+    /// Releases by when they give up.
     releases: BTreeSet<(Duration, i64)>,
+    /// Releases by lock key.
+    released_keys: BTreeSet<(Box<[u8]>, i64)>,
     /// By when an acquire call expires.
     acquires: BTreeSet<(Duration, i64)>,
+    others: usize,
 }
 
 impl Queue {
     pub(super) fn push_back(&mut self, job: Job) {
-        let place = self.jobs.last_key_value().map_or(0, |(last, _)| last + 1);
-        self.insert(place, job);
+        let last = |jobs: &BTreeMap<i64, Job>| jobs.last_key_value().map(|(last, _)| last + 1);
+        let place = last(&self.jobs).max(last(&self.backlog));
+        self.insert(place.unwrap_or_default(), job);
     }
 
     pub(super) fn push_front(&mut self, job: Job) {
-        let place = self
-            .jobs
-            .first_key_value()
-            .map_or(0, |(first, _)| first - 1);
+        let first = |jobs: &BTreeMap<i64, Job>| jobs.first_key_value().map(|(first, _)| first - 1);
+        let place = match (first(&self.jobs), first(&self.backlog)) {
+            (Some(one), Some(other)) => one.min(other),
+            (one, other) => one.or(other).unwrap_or_default(),
+        };
         self.insert(place, job);
     }
 
     fn insert(&mut self, place: i64, job: Job) {
         if let Some((_, give_up)) = job.release() {
             self.releases.insert((give_up, place));
+            self.released_keys
+                .extend(job.key().map(|key| (key.into(), place)));
+            self.backlog.insert(place, job);
+            return;
         }
         if let Some(expires) = job.acquire_expires() {
             self.acquires.insert((expires, place));
         }
+        self.others += usize::from(job.is_asked_for());
         self.jobs.insert(place, job);
     }
 
-    pub(super) fn pop_front(&mut self) -> Option<Job> {
-        let place = *self.jobs.first_key_value()?.0;
-        self.take(place)
+    /// The next job to write. Without room for releases only those are taken that somebody waits for.
+    pub(super) fn next(&mut self, room_for_releases: bool) -> Option<Job> {
+        let job = self.jobs.first_key_value().map(|(place, _)| *place);
+        let release = self.backlog.first_key_value().map(|(place, _)| *place);
+        match (job, release) {
+            (job, Some(release)) if room_for_releases && job.is_none_or(|job| release < job) => {
+                self.take(release)
+            }
+            (Some(job), _) => self.take(self.release_before(job).unwrap_or(job)),
+            (None, _) => None,
+        }
+    }
+
+    /// A release of the key that the acquire call at `place` wants, submitted before it.
+    fn release_before(&self, place: i64) -> Option<i64> {
+        if self.backlog.is_empty() {
+            return None;
+        }
+        let job = self.jobs.get(&place)?;
+        job.acquire_expires()?;
+        let key: Box<[u8]> = job.key()?.into();
+        let range = (key.clone(), i64::MIN)..(key, place);
+        self.released_keys
+            .range(range)
+            .next()
+            .map(|(_, release)| *release)
     }
 
     fn take(&mut self, place: i64) -> Option<Job> {
-        let job = self.jobs.remove(&place)?;
-        if let Some((_, give_up)) = job.release() {
+        if let Some(job) = self.backlog.remove(&place) {
+            let (_, give_up) = job.release()?;
             self.releases.remove(&(give_up, place));
+            let key: Box<[u8]> = job.key()?.into();
+            self.released_keys.remove(&(key, place));
+            return Some(job);
         }
+        let job = self.jobs.remove(&place)?;
+        self.others -= usize::from(job.is_asked_for());
         if let Some(expires) = job.acquire_expires() {
             self.acquires.remove(&(expires, place));
         }
@@ -117,20 +181,20 @@ impl Queue {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.jobs.is_empty()
+        self.jobs.is_empty() && self.backlog.is_empty()
     }
 
     pub(super) fn releases(&self) -> usize {
-        self.releases.len()
+        self.backlog.len()
     }
 
-    /// Jobs other than releases.
+    /// Jobs that somebody asked for, releases not counted.
     pub(super) fn others(&self) -> usize {
-        self.jobs.len() - self.releases.len()
+        self.others
     }
 
     pub(super) fn has_release_of(&self, owner: &OwnerToken) -> bool {
-        self.jobs.values().any(|job| {
+        self.backlog.values().any(|job| {
             job.release()
                 .is_some_and(|(released, _)| released == *owner)
         })
@@ -162,15 +226,12 @@ impl Queue {
 
     /// Everything that is not a release, in order.
     pub(super) fn take_others(&mut self) -> Vec<Job> {
-        let places: Vec<i64> = self
-            .jobs
-            .iter()
-            .filter(|(_, job)| job.release().is_none())
-            .map(|(place, _)| *place)
-            .collect();
-        places
-            .into_iter()
-            .filter_map(|place| self.take(place))
-            .collect()
+        self.acquires.clear();
+        self.others = 0;
+        std::mem::take(&mut self.jobs).into_values().collect()
     }
 }
+
+#[cfg(test)]
+#[path = "queue/tests.rs"]
+mod tests;

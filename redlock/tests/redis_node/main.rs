@@ -3,6 +3,7 @@
 
 mod broken;
 mod guard;
+mod preflight;
 mod refused;
 mod scripts;
 mod support;

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use redlock::{
-    Answer, BoxFuture, Node, NodeFacts, Reason, Redlock, Runtime, Settings, SystemConnector,
+    Answer, BoxFuture, Drift, Node, NodeFacts, Reason, Redlock, Runtime, Settings, SystemConnector,
     node::{Inspection, Reply, Request, Verb},
     redis::{Limits, NodeConfig, RedisNode, UrlError, parse_url},
 };
@@ -37,7 +37,7 @@ pub(super) fn client(
             for (index, url) in nodes.iter().enumerate() {
                 let (address, credentials) = parse_url(url).map_err(unusable)?;
                 builder = builder.node(
-                    move |settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>| {
+                    move |settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>, drift: Drift| {
                         let inner = RedisNode::new(NodeConfig {
                             address: address.clone(),
                             credentials: credentials.clone(),
@@ -47,6 +47,7 @@ pub(super) fn client(
                             limits: Limits::default(),
                             directory: Arc::default(),
                             index,
+                            drift,
                         });
                         Arc::new(Yes(inner)) as Arc<dyn Node>
                     },

@@ -10,6 +10,7 @@ mod cli {
         demo::{self, Options, WorkerOptions},
         endure,
         live::{self, GuardOptions},
+        preflight,
     };
 
     /// Shows the Redlock client at work on five real redis-server processes, while nodes and holders are stopped and killed.
@@ -30,6 +31,8 @@ mod cli {
         Demo(Options),
         /// The failure test: workers contend while nodes and workers are stopped, killed and restarted; any duration.
         Endure(endure::Options),
+        /// Looks at the nodes of a cluster and says what stands in the way: the first thing an operator runs.
+        Preflight(preflight::Options),
         /// A contending worker: a child process of the failure test.
         #[command(hide = true)]
         EndureWorker(endure::WorkerOptions),
@@ -46,6 +49,7 @@ mod cli {
         let ended = match cli.command.unwrap_or(Command::Demo(cli.demo)) {
             Command::Demo(options) => demo::run(&options),
             Command::Endure(options) => endure::run(&options),
+            Command::Preflight(options) => preflight::run(&options),
             Command::EndureWorker(options) => endure::work(&options).map(|()| 0),
             Command::Worker(options) => demo::work(&options).map(|()| 0),
             Command::Guard(options) => live::guard(&options).map(|()| 0),

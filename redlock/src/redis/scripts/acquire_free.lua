@@ -19,13 +19,17 @@ if not strict then
       -- The counter only moves here when the node would take the proposal as it is.
       local counter, proposal = tonumber(record[4] or 0), tonumber(ARGV[6])
       if counter and counter >= tonumber(ARGV[7]) and counter % 1 == 0
-        and counter < proposal and proposal <= 9007199254740991 and redis.pcall('GET', KEYS[1]) == false then
+        and counter < proposal and proposal <= 9007199254740991 then
         local time = redis.call('TIME')
         local ahead = proposal - time[1] * 1000000 - time[2]
-        if ahead <= window_us and ahead >= -window_us then
-          -- The counter first: one that is ahead is a harmless gap, a lock key left behind is not.
-          redis.call('HSET', guard, ARGV[5], ARGV[6])
-          redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+        if ahead <= window_us and ahead >= -window_us
+          and redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+          -- Nothing but a missing permission makes this fail, and then no lock key is left behind.
+          local counted = redis.pcall('HSET', guard, ARGV[5], ARGV[6])
+          if type(counted) == 'table' then
+            redis.call('DEL', KEYS[1])
+            return counted
+          end
           return 'granted ' .. ARGV[6]
         end
       end

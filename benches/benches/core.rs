@@ -4,7 +4,7 @@ use std::{hint::black_box, time::Duration};
 
 use criterion::Criterion;
 use redlock::{
-    Answer, Drift, OwnerToken, Settings,
+    Answer, Drift, OwnerToken,
     protocol::{
         Quorum, Reading,
         claim::{Action, Call, Claim, Terms},
@@ -111,18 +111,6 @@ fn measure(criterion: &mut Criterion) {
     });
     criterion.bench_function("owner token", |bencher| {
         bencher.iter(|| OwnerToken::from_random(black_box([0xa5; 20])));
-    });
-    criterion.bench_function("settings as text", |bencher| {
-        let settings = Settings {
-            quorum: Quorum::majority(NODES),
-            max_ttl: 3 * TTL,
-            prefix: "redlock".into(),
-            stripes: 256,
-            fencing: true,
-            restart_guard: true,
-            strict_identity: false,
-        };
-        bencher.iter(|| settings.to_string());
     });
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, fs, io, process::Command, str::FromStr, time::Duration};
 use futures::{StreamExt as _, stream};
 
 use crate::{
-    clock,
+    clock::{self, processor_time},
     contender::{Contender, Error, TTL},
     variant::Variant,
 };
@@ -67,9 +67,9 @@ impl Hold {
         }
         // The first renewals find buffers of their final size.
         clock::sleep(self.time.min(TTL / 3)).await;
-        let (begun, used) = (clock::now(), processor_time()?);
+        let (begun, used) = (clock::now(), processor_time("self")?);
         clock::sleep(self.time).await;
-        let used = processor_time()?.saturating_sub(used);
+        let used = processor_time("self")?.saturating_sub(used);
         let need = Need {
             resident: resident()?,
             core: used.as_secs_f64() / begun.elapsed().as_secs_f64(),
@@ -133,20 +133,6 @@ fn resident() -> io::Result<u64> {
     kibibytes
         .map(|number| number * 1024)
         .ok_or_else(|| io::ErrorKind::Unsupported.into())
-}
-
-/// Time on a processor of all threads of this process, to the nanosecond.
-fn processor_time() -> io::Result<Duration> {
-    let mut total = 0;
-    for thread in fs::read_dir("/proc/self/task")? {
-        let statistics = fs::read_to_string(thread?.path().join("schedstat"))?;
-        let first = statistics
-            .split(' ')
-            .next()
-            .and_then(|text| text.parse::<u64>().ok());
-        total += first.ok_or(io::ErrorKind::Unsupported)?;
-    }
-    Ok(Duration::from_nanos(total))
 }
 
 #[cfg(test)]

@@ -119,14 +119,15 @@ impl Session {
 }
 
 fn agrees(reply: &Value) -> bool {
-    let word = match reply {
+    let first = match reply {
         Value::Array(values) => values.first(),
         other => Some(other),
     };
-    match word {
+    match first {
         Some(Value::Okay) => true,
-        Some(Value::BulkString(word)) => {
-            matches!(word.as_slice(), b"granted" | b"released" | b"ok")
+        Some(Value::BulkString(text)) => {
+            let word = text.split(|byte| *byte == b' ').next();
+            matches!(word, Some(b"granted" | b"released" | b"ok"))
         }
         _ => false,
     }

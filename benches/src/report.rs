@@ -17,6 +17,10 @@ pub enum Measure {
     ReleaseP50,
     /// 64 tasks on distinct keys.
     Distinct,
+    /// 64 tasks on distinct keys: the client's processor time per cycle.
+    ClientTime,
+    /// 64 tasks on distinct keys: that of the five servers.
+    ServerTime,
     /// 8 tasks on one key.
     OneKey,
     /// One task, one node stopped.
@@ -40,6 +44,12 @@ impl Measure {
             Self::AcquireP99 => "One task: acquire p99, µs",
             Self::ReleaseP50 => "One task: release p50, µs",
             Self::Distinct => "64 tasks on distinct keys: cycles per second",
+            Self::ClientTime => {
+                "64 tasks on distinct keys: processor time of the client per cycle, µs"
+            }
+            Self::ServerTime => {
+                "64 tasks on distinct keys: processor time of the five servers per cycle, µs"
+            }
             Self::OneKey => "8 tasks on one key: cycles per second",
             Self::StoppedP50 => "One node stopped, one task: acquire p50, µs",
             Self::StoppedP99 => "One node stopped, one task: acquire p99, µs",

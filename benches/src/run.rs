@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use redlock_testkit::{RedisCluster, ServerOptions};
 
 use crate::{
-    clock,
+    clock::{self, processor_time},
     contender::{Contender, Error, admit},
     held::Hold,
     report::{Measure, Report},
@@ -77,7 +77,7 @@ impl Plan {
                 }
                 for (variant, contender) in &contenders {
                     let label = format!("{part:?}-{variant}-{round}");
-                    self.measure(*part, *variant, contender, &urls, &label, &mut report)
+                    self.measure(*part, *variant, contender, &cluster, &label, &mut report)
                         .await?;
                 }
                 if *part == Part::Stopped {
@@ -94,7 +94,7 @@ impl Plan {
         part: Part,
         variant: Variant,
         contender: &Contender,
-        urls: &[String],
+        cluster: &RedisCluster,
         label: &str,
         report: &mut Report,
     ) -> Result<(), Error> {
@@ -115,11 +115,20 @@ impl Plan {
                 add(Measure::AcquireP99, micros(found.acquire_p99));
                 add(Measure::ReleaseP50, micros(found.release_p50));
             }
-            Part::Distinct => add(
-                Measure::Distinct,
-                many(64, false).run(contender, label).await?,
-            ),
-            Part::OneKey => add(Measure::OneKey, many(8, true).run(contender, label).await?),
+            Part::Distinct => {
+                let (client, servers) = (processor_time("self")?, servers_time(cluster)?);
+                let made = many(64, false).run(contender, label).await?;
+                let each = |time: Duration| micros(time) / made.cycles;
+                add(Measure::Distinct, made.rate());
+                let client = processor_time("self")?.saturating_sub(client);
+                add(Measure::ClientTime, each(client));
+                let servers = servers_time(cluster)?.saturating_sub(servers);
+                add(Measure::ServerTime, each(servers));
+            }
+            Part::OneKey => {
+                let made = many(8, true).run(contender, label).await?;
+                add(Measure::OneKey, made.rate());
+            }
             Part::Stopped => {
                 let found = one.run(contender, label).await?;
                 add(Measure::StoppedP50, micros(found.acquire_p50));
@@ -133,7 +142,7 @@ impl Plan {
             Part::Held => {
                 let hold = Hold {
                     variant,
-                    urls: urls.to_vec(),
+                    urls: cluster.urls(),
                     leases: self.leases,
                     time: self.held_for,
                     label: label.to_owned(),
@@ -150,6 +159,15 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Processor time of all servers.
+fn servers_time(cluster: &RedisCluster) -> Result<Duration, Error> {
+    let mut total = Duration::ZERO;
+    for pid in cluster.iter().filter_map(|server| server.pid()) {
+        total += processor_time(&pid.to_string())?;
+    }
+    Ok(total)
 }
 
 fn micros(duration: Duration) -> f64 {

@@ -77,13 +77,30 @@ pub struct ManyTasks {
     pub time: Duration,
 }
 
+/// What several tasks made.
+#[derive(Clone, Copy, Debug)]
+pub struct Made {
+    /// Acquired and released so often.
+    pub cycles: f64,
+    /// In this time.
+    pub time: Duration,
+}
+
+impl Made {
+    /// Cycles per second.
+    #[must_use]
+    pub fn rate(self) -> f64 {
+        self.cycles / self.time.as_secs_f64()
+    }
+}
+
 impl ManyTasks {
-    /// Runs them, and returns cycles per second.
+    /// Runs them, and returns how many cycles they made in how long.
     ///
     /// # Errors
     ///
     /// When an acquisition fails.
-    pub async fn run(self, contender: &Contender, label: &str) -> Result<f64, Error> {
+    pub async fn run(self, contender: &Contender, label: &str) -> Result<Made, Error> {
         let begun = clock::now();
         let end = begun + self.time;
         let tasks: Vec<_> = (0..self.tasks)
@@ -103,7 +120,10 @@ impl ManyTasks {
                 .map_err(|error| Error::Child(error.to_string()))?;
             cycles += done?;
         }
-        Ok(f64::from(cycles) / begun.elapsed().as_secs_f64())
+        Ok(Made {
+            cycles: f64::from(cycles),
+            time: begun.elapsed(),
+        })
     }
 
     async fn task(

@@ -39,7 +39,7 @@ const MAX_RECEIVED: usize = 1024;
 
 /// What a node's handle sends to its task.
 pub(super) enum Message {
-    Call(Call),
+    Call(Box<Call>),
     Inspect(Inspect),
 }
 
@@ -106,7 +106,7 @@ impl Actor {
         true
     }
 
-    fn accept(&mut self, call: Call) {
+    fn accept(&mut self, call: Box<Call>) {
         let refused = match call.request.verb {
             Verb::Release { .. } => None,
             Verb::Acquire { .. } => self.unavailable().or_else(|| self.stalled()),
@@ -376,7 +376,7 @@ impl Actor {
             }
     }
 
-    fn next_deadline(&self) -> Option<Duration> {
+    fn next_deadline(&mut self) -> Option<Duration> {
         let limits = &self.shared.limits;
         let phase = match &self.phase {
             Phase::Waiting { until } => Some(*until),

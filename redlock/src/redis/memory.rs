@@ -235,10 +235,13 @@ impl Memory {
         answered: Vec<Answered>,
         again: &mut Again,
     ) {
-        let released: Vec<_> = answered
-            .iter()
-            .filter_map(|(job, _)| job.release().map(|(owner, _)| owner))
-            .collect();
+        let is_missing = |(_, value): &Answered| value.as_ref().is_some_and(is_noscript);
+        let released: Vec<_> = if answered.iter().any(is_missing) {
+            let owners = answered.iter().filter_map(|(job, _)| job.release());
+            owners.map(|(owner, _)| owner).collect()
+        } else {
+            Vec::new()
+        };
         for (job, value) in answered {
             let value = value.unwrap_or(Value::Nil);
             match job {
@@ -270,12 +273,15 @@ impl Memory {
                     call.whole = true;
                     again.jobs.push(Job::Call(call));
                 }
-                Job::Call(call) => self.answer(shared, call, &value, again),
+                Job::Call(call) => {
+                    let answer = self.answer(shared, &call, &value, again);
+                    call.reply.send(answer);
+                }
             }
         }
     }
 
-    fn answer(&mut self, shared: &Shared, call: Call, value: &Value, again: &mut Again) {
+    fn answer(&mut self, shared: &Shared, call: &Call, value: &Value, again: &mut Again) -> Answer {
         let context = Context {
             settings: &shared.settings,
             same_identity: self.same_identity(shared),
@@ -310,7 +316,7 @@ impl Memory {
             _ => {}
         }
         self.see_counter(&call.request, &answer);
-        call.reply.send(answer);
+        answer
     }
 
     /// The node's counter is at least this from now on, or its memory went back. Calls are executed and

@@ -202,11 +202,11 @@ impl Node for RedisNode {
     }
 
     fn submit(&self, request: Request, reply: Reply) {
-        let call = Call {
+        let call = Box::new(Call {
             request,
             reply,
             whole: false,
-        };
+        });
         if let Some(Message::Call(call)) = self.handle.send(Message::Call(call)) {
             let refused = Answer::Refused(Reason::NoRuntime);
             call.reply.send(refused);

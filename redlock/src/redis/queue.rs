@@ -1,7 +1,7 @@
 //! Calls that are not written yet, in order, with their deadlines.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -28,7 +28,8 @@ pub(super) struct Inspect {
 
 /// What can be written to a connection.
 pub(super) enum Job {
-    Call(Call),
+    /// Boxed, because it is moved from hand to hand on its way.
+    Call(Box<Call>),
     Inspect(Inspect),
     /// Load all scripts again.
     Load,
@@ -40,17 +41,16 @@ impl Job {
     /// The release of this job, if it is one, and when it gives up.
     pub(super) fn release(&self) -> Option<(OwnerToken, Duration)> {
         match self {
-            Self::Call(Call {
-                request:
-                    Request {
-                        owner,
-                        verb: Verb::Release { give_up },
-                        ..
-                    },
-                ..
-            }) => Some((*owner, *give_up)),
+            Self::Call(call) => match call.request.verb {
+                Verb::Release { give_up } => Some((call.request.owner, give_up)),
+                _ => None,
+            },
             _ => None,
         }
+    }
+
+    pub(super) fn is_release(&self) -> bool {
+        matches!(self, Self::Call(call) if matches!(call.request.verb, Verb::Release { .. }))
     }
 
     /// The lock key that this job is about.
@@ -64,21 +64,17 @@ impl Job {
     /// Whether it counts towards the calls in flight: somebody asked for it.
     pub(super) fn is_asked_for(&self) -> bool {
         match self {
-            Self::Call(_) | Self::Inspect(_) => self.release().is_none(),
+            Self::Call(_) | Self::Inspect(_) => !self.is_release(),
             Self::Load | Self::Look => false,
         }
     }
 
     fn acquire_expires(&self) -> Option<Duration> {
         match self {
-            Self::Call(Call {
-                request:
-                    Request {
-                        verb: Verb::Acquire { expires, .. },
-                        ..
-                    },
-                ..
-            }) => Some(*expires),
+            Self::Call(call) => match call.request.verb {
+                Verb::Acquire { expires, .. } => Some(expires),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -90,8 +86,14 @@ impl Job {
 /// be, other jobs overtake those that wait. A release may be late without harm to anybody but who
 /// wants the same resource, so an acquire call never overtakes a release of its own key; and nothing
 /// overtakes an acquire call.
+///
+/// As a rule a job is written in the same breath in which it was submitted. Such a job goes through
+/// `fresh`, a plain list; whatever has to wait moves on into the trees. Never are both in use.
 #[derive(Default)]
 pub(super) struct Queue {
+    /// What was submitted while nothing waited, in order.
+    fresh: VecDeque<Job>,
+    fresh_releases: usize,
     /// Everything but releases, by place.
     jobs: BTreeMap<i64, Job>,
     /// Releases, by place.
@@ -107,12 +109,37 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn push_back(&mut self, job: Job) {
+        if self.jobs.is_empty() && self.backlog.is_empty() {
+            self.fresh_releases += usize::from(job.is_release());
+            self.others += usize::from(job.is_asked_for());
+            self.fresh.push_back(job);
+        } else {
+            self.insert_back(job);
+        }
+    }
+
+    fn insert_back(&mut self, job: Job) {
         let last = |jobs: &BTreeMap<i64, Job>| jobs.last_key_value().map(|(last, _)| last + 1);
         let place = last(&self.jobs).max(last(&self.backlog));
         self.insert(place.unwrap_or_default(), job);
     }
 
+    /// Moves jobs that have to wait into the trees.
+    fn settle(&mut self) {
+        while let Some(job) = self.pop_fresh() {
+            self.insert_back(job);
+        }
+    }
+
+    fn pop_fresh(&mut self) -> Option<Job> {
+        let job = self.fresh.pop_front()?;
+        self.fresh_releases -= usize::from(job.is_release());
+        self.others -= usize::from(job.is_asked_for());
+        Some(job)
+    }
+
     pub(super) fn push_front(&mut self, job: Job) {
+        self.settle();
         let first = |jobs: &BTreeMap<i64, Job>| jobs.first_key_value().map(|(first, _)| first - 1);
         let place = match (first(&self.jobs), first(&self.backlog)) {
             (Some(one), Some(other)) => one.min(other),
@@ -138,6 +165,11 @@ impl Queue {
 
     /// The next job to write. Without room for releases only those are taken that somebody waits for.
     pub(super) fn next(&mut self, room_for_releases: bool) -> Option<Job> {
+        match self.fresh.front() {
+            Some(job) if room_for_releases || !job.is_release() => return self.pop_fresh(),
+            Some(_) => self.settle(),
+            None => {}
+        }
         let job = self.jobs.first_key_value().map(|(place, _)| *place);
         let release = self.backlog.first_key_value().map(|(place, _)| *place);
         match (job, release) {
@@ -181,11 +213,11 @@ impl Queue {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.jobs.is_empty() && self.backlog.is_empty()
+        self.fresh.is_empty() && self.jobs.is_empty() && self.backlog.is_empty()
     }
 
     pub(super) fn releases(&self) -> usize {
-        self.backlog.len()
+        self.backlog.len() + self.fresh_releases
     }
 
     /// Jobs that somebody asked for, releases not counted.
@@ -194,7 +226,7 @@ impl Queue {
     }
 
     pub(super) fn has_release_of(&self, owner: &OwnerToken) -> bool {
-        self.backlog.values().any(|job| {
+        self.fresh.iter().chain(self.backlog.values()).any(|job| {
             job.release()
                 .is_some_and(|(released, _)| released == *owner)
         })
@@ -202,12 +234,14 @@ impl Queue {
 
     /// The release that gives up first.
     pub(super) fn take_earliest_release(&mut self) -> Option<Job> {
+        self.settle();
         let (_, place) = *self.releases.first()?;
         self.take(place)
     }
 
     /// A job whose deadline has passed.
     pub(super) fn take_expired(&mut self, now: Duration) -> Option<Job> {
+        self.settle();
         let acquire = self.acquires.first().filter(|(expires, _)| *expires <= now);
         let release = self.releases.first().filter(|(give_up, _)| *give_up <= now);
         let (_, place) = *acquire.or(release)?;
@@ -215,7 +249,8 @@ impl Queue {
     }
 
     /// When the next deadline passes.
-    pub(super) fn next_deadline(&self) -> Option<Duration> {
+    pub(super) fn next_deadline(&mut self) -> Option<Duration> {
+        self.settle();
         let acquire = self.acquires.first().map(|(expires, _)| *expires);
         let release = self.releases.first().map(|(give_up, _)| *give_up);
         match (acquire, release) {
@@ -226,6 +261,7 @@ impl Queue {
 
     /// Everything that is not a release, in order.
     pub(super) fn take_others(&mut self) -> Vec<Job> {
+        self.settle();
         self.acquires.clear();
         self.others = 0;
         std::mem::take(&mut self.jobs).into_values().collect()

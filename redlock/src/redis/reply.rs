@@ -26,9 +26,10 @@ pub(super) fn read_reply(verb: &Verb, context: &Context<'_>, value: &Value) -> A
     let read = match verb {
         Verb::Acquire { .. } if !context.settings.keeps_record() => read_plain(value),
         Verb::Acquire { ttl, .. } => read_acquire(*ttl, context.settings, value),
-        Verb::Publish { .. } => read_owned(Duration::ZERO, "ok", context, value),
-        Verb::Extend { ttl, .. } => read_owned(*ttl, "ok", context, value),
-        Verb::Release { .. } => read_owned(Duration::ZERO, "released", context, value),
+        Verb::Release { .. } if text(value) == Some("released") => Some(Answer::Released),
+        Verb::Release { .. } => read_owned(None, Duration::ZERO, context, value),
+        Verb::Publish { .. } => read_owned(Some("ok"), Duration::ZERO, context, value),
+        Verb::Extend { ttl, .. } => read_owned(Some("ok"), *ttl, context, value),
     };
     read.unwrap_or_else(|| Answer::Unknown(Reason::Unreadable(shape(value))))
 }
@@ -47,17 +48,13 @@ fn read_plain(value: &Value) -> Option<Answer> {
 }
 
 fn read_acquire(ttl: Duration, settings: &Settings, value: &Value) -> Option<Answer> {
+    if let Some(text) = text(value) {
+        let counter = text.strip_prefix("granted ")?;
+        return read_granted(settings, counter.parse().ok()?);
+    }
     let (word, rest) = words(value)?;
     match (word, rest) {
-        ("granted", [Value::Int(counter)]) => {
-            let counter = u64::try_from(*counter).ok()?;
-            let fits = if settings.fencing {
-                (1..=FencingToken::MAX.as_u64()).contains(&counter)
-            } else {
-                counter == 0
-            };
-            fits.then_some(Answer::Granted { counter })
-        }
+        ("granted", [Value::Int(counter)]) => read_granted(settings, u64::try_from(*counter).ok()?),
         ("held", [left]) => Some(Answer::Contended {
             remaining: Some(millis(left)?),
         }),
@@ -73,6 +70,15 @@ fn read_acquire(ttl: Duration, settings: &Settings, value: &Value) -> Option<Ans
         ("exhausted", []) => Some(Answer::Refused(Reason::CounterExhausted)),
         _ => read_common(ttl, word, rest),
     }
+}
+
+fn read_granted(settings: &Settings, counter: u64) -> Option<Answer> {
+    let fits = if settings.fencing {
+        (1..=FencingToken::MAX.as_u64()).contains(&counter)
+    } else {
+        counter == 0
+    };
+    fits.then_some(Answer::Granted { counter })
 }
 
 /// What a node said about its quarantine.
@@ -107,11 +113,15 @@ pub(super) fn quarantine(left: &Value, nonce: &Value, length: &Value) -> Option<
     })
 }
 
-fn read_owned(ttl: Duration, done: &str, context: &Context<'_>, value: &Value) -> Option<Answer> {
+fn read_owned(
+    done: Option<&str>,
+    ttl: Duration,
+    context: &Context<'_>,
+    value: &Value,
+) -> Option<Answer> {
     let (word, rest) = words(value)?;
     match (word, rest) {
-        (word, []) if word == done && done == "released" => Some(Answer::Released),
-        (word, []) if word == done => Some(Answer::Confirmed),
+        (word, []) if done == Some(word) => Some(Answer::Confirmed),
         ("not_owner", [Value::Int(exists @ (0 | 1))]) => Some(Answer::NotOwner {
             gone: *exists == 0,
             same_identity: context.same_identity,

@@ -46,8 +46,8 @@ pub(super) struct Scripts {
     guard: String,
     quarantine: String,
     settings: String,
+    fencing: bool,
     max_ttl_ms: u64,
-    window_us: u64,
 }
 
 impl Scripts {
@@ -55,16 +55,29 @@ impl Scripts {
         let (guarded, fencing) = (settings.restart_guard, settings.fencing);
         let recorded = settings.keeps_record();
         let strict = settings.strict_identity;
-        let acquire = |watching: bool| {
-            Script::new(format!(
-                "local guarded, strict, fencing, watching = {guarded}, {strict}, {fencing}, {watching}\n{}",
-                include_str!("scripts/acquire.lua")
-            ))
+        let modes = |watching: bool| {
+            format!(
+                "local guarded, strict, fencing, watching = {guarded}, {strict}, {fencing}, {watching}\n"
+            )
         };
+        let (guard, quarantine) = (
+            guard_key(&settings.prefix),
+            quarantine_key(&settings.prefix),
+        );
+        let (max_ttl_ms, window_us) =
+            (millis(settings.max_ttl), micros(settings.proposal_window()));
+        // What never differs between calls is part of the script. Lua's `%q` is not needed: a prefix
+        // has neither quotes nor backslashes.
+        let constants = format!(
+            "local guard, quarantine, settings = '{guard}', '{quarantine}', '{settings}'\n\
+             local max_ms, window_us = '{max_ttl_ms}', {window_us}\n"
+        );
+        let slow = include_str!("scripts/acquire.lua");
+        let free = include_str!("scripts/acquire_free.lua");
         let guarded_script = |code: &str| Script::new(format!("local guarded = {guarded}\n{code}"));
         Self {
-            acquire: recorded.then(|| acquire(false)),
-            watch: acquire(true),
+            acquire: recorded.then(|| Script::new(modes(false) + &constants + free + slow)),
+            watch: Script::new(modes(true) + slow),
             publish: Script::new(include_str!("scripts/publish.lua").into()),
             extend: Script::new(format!(
                 "local recorded, fencing = {recorded}, {fencing}\n{}",
@@ -74,11 +87,11 @@ impl Scripts {
             look: Script::new(include_str!("scripts/look.lua").into()),
             admit: guarded_script(include_str!("scripts/admit.lua")),
             replace: guarded_script(include_str!("scripts/replace_settings.lua")),
-            guard: guard_key(&settings.prefix),
-            quarantine: quarantine_key(&settings.prefix),
+            guard,
+            quarantine,
             settings: settings.to_string(),
-            max_ttl_ms: millis(settings.max_ttl),
-            window_us: u64::try_from(settings.proposal_window().as_micros()).unwrap_or(u64::MAX),
+            fencing,
+            max_ttl_ms,
         }
     }
 
@@ -96,13 +109,13 @@ impl Scripts {
         match request.verb {
             Verb::Acquire { ttl, proposal, .. } => match &self.acquire {
                 Some(script) => {
-                    let mut cmd = script.call(whole, 3);
-                    cmd.arg(key).arg(&self.guard).arg(&self.quarantine);
-                    cmd.arg(owner).arg(millis(ttl));
-                    self.identify(&mut cmd, identity);
-                    cmd.arg(field()).arg(proposal).arg(self.window_us);
-                    let seen = standing.seen.get(&request.lock.stripe()).copied();
-                    cmd.arg(standing.proof).arg(seen.unwrap_or_default());
+                    let mut cmd = script.call(whole, 1);
+                    cmd.arg(key).arg(owner).arg(millis(ttl));
+                    cmd.arg(identity).arg(standing.proof);
+                    if self.fencing {
+                        let seen = standing.seen.get(&request.lock.stripe()).copied();
+                        cmd.arg(field()).arg(proposal).arg(seen.unwrap_or_default());
+                    }
                     cmd
                 }
                 None => {
@@ -192,6 +205,10 @@ impl Scripts {
             pipe.cmd("SCRIPT").arg("LOAD").arg(&script.code);
         }
     }
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

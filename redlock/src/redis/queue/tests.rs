@@ -15,7 +15,7 @@ impl ReplySink for Nobody {
 }
 
 fn call(resource: u8, owner: u8, verb: Verb) -> Job {
-    Job::Call(Call {
+    Job::Call(Box::new(Call {
         request: Request {
             lock: Arc::new(LockKey::new("p", &[resource], 1)),
             owner: OwnerToken::from_random([owner; 20]),
@@ -23,7 +23,7 @@ fn call(resource: u8, owner: u8, verb: Verb) -> Job {
         },
         reply: Reply::new(Arc::new(Nobody), 0, claim::Call::Acquire),
         whole: false,
-    })
+    }))
 }
 
 fn acquire(resource: u8, owner: u8) -> Job {

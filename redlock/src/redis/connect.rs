@@ -86,10 +86,15 @@ pub(super) async fn establish(
         shared,
         connection,
         driver: Box::pin(driver),
+        ended: false,
         health,
     };
     let (server, client_id) = setup.introduce().await?;
     let kill_forbidden = setup.succeed(earlier, &server).await?;
+    // The last reply and the end came together: the driver must not be polled again.
+    if setup.ended {
+        return Err(closed(&setup.health));
+    }
     setup.health.reset_on_close(false);
     Ok(Established {
         connection: setup.connection,
@@ -105,6 +110,8 @@ struct Setup {
     shared: Arc<Shared>,
     connection: MultiplexedConnection,
     driver: Driver,
+    /// Whether the driver has: it must not be polled again then.
+    ended: bool,
     health: Arc<Health>,
 }
 
@@ -172,16 +179,16 @@ impl Setup {
 
     /// Sends a pipeline and awaits its replies, while driving the connection.
     async fn exchange(&mut self, pipe: &Pipeline) -> Result<Vec<Value>, Reason> {
-        let (connection, driver) = (&mut self.connection, &mut self.driver);
+        let (connection, driver, ended) = (&mut self.connection, &mut self.driver, &mut self.ended);
         let mut replies = Box::pin(connection.send_packed_commands(pipe, 0, pipe.len()));
         let result = poll_fn(|cx| {
             if let Poll::Ready(result) = replies.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
             }
-            let ended = Pin::new(&mut *driver).poll(cx).is_ready();
+            *ended = *ended || Pin::new(&mut *driver).poll(cx).is_ready();
             match replies.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(Some(result)),
-                Poll::Pending if ended => Poll::Ready(None),
+                Poll::Pending if *ended => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             }
         });

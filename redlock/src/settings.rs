@@ -20,12 +20,21 @@ pub struct Settings {
     pub fencing: bool,
     /// Whether nodes that may have forgotten keys are quarantined.
     pub restart_guard: bool,
+    /// Whether every acquisition reads the node's identity anew, so that a failover there and back is
+    /// noticed on a connection that outlives it.
+    pub strict_identity: bool,
 }
 
 impl Settings {
     /// Whether nodes keep a guard record at all.
     pub const fn keeps_record(&self) -> bool {
         self.fencing || self.restart_guard
+    }
+
+    /// Whether a node with replicas can take part: a failover there and back must not lose keys
+    /// unnoticed.
+    pub const fn allows_replicas(&self) -> bool {
+        !self.restart_guard || self.strict_identity
     }
 
     /// How far a proposal for a fencing counter may be from the node's own time: `max_ttl`/4.
@@ -66,7 +75,7 @@ impl fmt::Display for Settings {
         let switch = |on: bool| if on { "on" } else { "off" };
         write!(
             f,
-            "format=1 nodes={} quorum={} max_ttl_ms={} prefix={} stripes={} fencing={} guard={}",
+            "format=1 nodes={} quorum={} max_ttl_ms={} prefix={} stripes={} fencing={} guard={} strict={}",
             self.quorum.nodes(),
             self.quorum.needed(),
             self.max_ttl.as_millis(),
@@ -74,6 +83,7 @@ impl fmt::Display for Settings {
             self.stripes,
             switch(self.fencing),
             switch(self.restart_guard),
+            switch(self.strict_identity),
         )
     }
 }
@@ -90,6 +100,7 @@ mod tests {
             stripes: 256,
             fencing: true,
             restart_guard: true,
+            strict_identity: false,
         }
     }
 

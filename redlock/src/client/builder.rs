@@ -17,16 +17,27 @@ use crate::{
 /// Makes a node for a client, knowing the client's settings and runtime. How nodes that are not
 /// Redis (in-memory ones, say) enter a client.
 pub trait NodeFactory: Send + Sync {
-    /// The node at this position.
-    fn node(&self, settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>) -> Arc<dyn Node>;
+    /// The node at this position. `drift` says how wrong the client's clocks may be when the node
+    /// measures a quarantine with them.
+    fn node(
+        &self,
+        settings: &Arc<Settings>,
+        runtime: &Arc<dyn Runtime>,
+        drift: Drift,
+    ) -> Arc<dyn Node>;
 }
 
 impl<F> NodeFactory for F
 where
-    F: Fn(&Arc<Settings>, &Arc<dyn Runtime>) -> Arc<dyn Node> + Send + Sync,
+    F: Fn(&Arc<Settings>, &Arc<dyn Runtime>, Drift) -> Arc<dyn Node> + Send + Sync,
 {
-    fn node(&self, settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>) -> Arc<dyn Node> {
-        self(settings, runtime)
+    fn node(
+        &self,
+        settings: &Arc<Settings>,
+        runtime: &Arc<dyn Runtime>,
+        drift: Drift,
+    ) -> Arc<dyn Node> {
+        self(settings, runtime, drift)
     }
 }
 
@@ -37,8 +48,8 @@ enum NodeSource {
 
 /// Configures a [`Redlock`] client.
 ///
-/// Every client of a cluster must use the same nodes, quorum, `max_ttl`, prefix, stripes, fencing and
-/// restart guard; the nodes store these and refuse clients that differ, by name of the setting.
+/// Every client of a cluster must use the same nodes, quorum, `max_ttl`, prefix, stripes, fencing,
+/// restart guard and strict identity; the nodes store these and refuse clients that differ, by name of the setting.
 ///
 /// | setting | default | why |
 /// |---|---|---|
@@ -58,6 +69,7 @@ enum NodeSource {
 /// | cap on proposed counters | the node's time ± `max_ttl`/4 | one wrong client clock must not run the counters ahead, nor fall behind a node that forgot its own |
 /// | [`fencing`](Builder::fencing) | on | without it a paused holder can write after its lease ended |
 /// | [`restart_guard`](Builder::restart_guard) | on | without it one node restarted without its data makes two holders |
+/// | [`strict_identity`](Builder::strict_identity) | off | it doubles the cost of the acquire script, and independent masters do not need it |
 /// | [`max_in_flight`](Builder::max_in_flight) | 1,024 calls per node | past it a node counts as busy |
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
@@ -76,6 +88,7 @@ pub struct Builder {
     prefix: String,
     fencing: bool,
     restart_guard: bool,
+    strict_identity: bool,
     runtime: Arc<dyn Runtime>,
     connector: Arc<dyn Connector>,
 }
@@ -98,6 +111,7 @@ impl Default for Builder {
             prefix: "redlock".to_owned(),
             fencing: true,
             restart_guard: true,
+            strict_identity: false,
             runtime: Arc::new(TokioRuntime::new()),
             connector: Arc::new(SystemConnector),
         }
@@ -126,8 +140,8 @@ impl Builder {
         for index in 0..cluster.len() {
             let cluster = cluster.clone();
             self = self.node(
-                move |settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>| {
-                    cluster.connect(index, settings, runtime)
+                move |settings: &Arc<Settings>, runtime: &Arc<dyn Runtime>, drift: Drift| {
+                    cluster.connect_with(index, settings, runtime, drift)
                 },
             );
         }
@@ -237,6 +251,18 @@ impl Builder {
         self
     }
 
+    /// Whether every acquisition reads the node's identity from INFO, instead of trusting what was read
+    /// when the connection was made. Part of the cluster's settings; off by default, and without effect
+    /// when the restart guard is off.
+    ///
+    /// A failover to a replica and back, or a proxy that leads one connection to several servers,
+    /// changes the server and breaks no connection. Nodes with connected replicas are therefore refused
+    /// unless this is on. It roughly doubles what the acquire script costs the node.
+    pub fn strict_identity(mut self, strict_identity: bool) -> Self {
+        self.strict_identity = strict_identity;
+        self
+    }
+
     /// Clocks, timers, tasks and random bytes; [`TokioRuntime`] by default.
     pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
         self.runtime = runtime;
@@ -262,7 +288,7 @@ impl Builder {
         let mut nodes: Vec<Arc<dyn Node>> = Vec::with_capacity(self.nodes.len());
         for (index, source) in self.nodes.iter().enumerate() {
             let node: Arc<dyn Node> = match source {
-                NodeSource::Custom(factory) => factory.node(&settings, &self.runtime),
+                NodeSource::Custom(factory) => factory.node(&settings, &self.runtime, self.drift),
                 NodeSource::Url(url) => {
                     let (address, credentials) =
                         redis::parse_url(url).map_err(|problem| BuildError::InvalidUrl {
@@ -276,6 +302,7 @@ impl Builder {
                         runtime: self.runtime.clone(),
                         connector: self.connector.clone(),
                         limits: self.limits,
+                        drift: self.drift,
                         directory: directory.clone(),
                         index,
                     }))
@@ -362,6 +389,8 @@ impl Builder {
                 stripes: self.stripes,
                 fencing: self.fencing,
                 restart_guard: self.restart_guard,
+                // Without the guard there is no identity to compare.
+                strict_identity: self.strict_identity && self.restart_guard,
             },
             drift: self.drift,
             ttl: self.ttl,

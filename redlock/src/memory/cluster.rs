@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{node::MemoryNode, server::MemoryServer};
-use crate::{node::Node, runtime::Runtime, settings::Settings};
+use crate::{node::Node, protocol::Drift, runtime::Runtime, settings::Settings};
 
 /// Independent servers in memory: a handle, cheap to clone. Any number of clients connect to them.
 ///
@@ -59,8 +59,8 @@ impl MemoryCluster {
         self.servers.iter().cloned()
     }
 
-    /// A client's connection to server `index`. The servers' clocks start with the `runtime` of the
-    /// first client.
+    /// A client's connection to server `index`, with the customary allowance for drift. The servers'
+    /// clocks start with the `runtime` of the first client.
     ///
     /// # Panics
     ///
@@ -71,8 +71,23 @@ impl MemoryCluster {
         settings: &Arc<Settings>,
         runtime: &Arc<dyn Runtime>,
     ) -> Arc<dyn Node> {
+        self.connect_with(index, settings, runtime, Drift::default())
+    }
+
+    /// As [`MemoryCluster::connect`], for a client whose clocks may be as wrong as `drift` says.
+    ///
+    /// # Panics
+    ///
+    /// When there are not that many servers.
+    pub fn connect_with(
+        &self,
+        index: usize,
+        settings: &Arc<Settings>,
+        runtime: &Arc<dyn Runtime>,
+        drift: Drift,
+    ) -> Arc<dyn Node> {
         let server = &self.servers[index];
-        Arc::new(MemoryNode::new(server, settings, runtime))
+        Arc::new(MemoryNode::new(server, settings, runtime, drift))
     }
 
     /// A client's connections to all servers, in order.

@@ -13,10 +13,38 @@ use crate::{
 enum Admission {
     /// While the server has this identity.
     Admitted(u64),
-    /// Once the server, still of this identity, shows this time.
-    Quarantined { identity: u64, until: u64 },
+    /// Once the server, still of this identity, shows this time, and a client proves with the nonce
+    /// that it has measured as much.
+    Quarantined {
+        identity: u64,
+        until: u64,
+        nonce: u64,
+    },
     /// No acquisition has come across the present identity yet.
     NotStarted,
+}
+
+/// What a server that does not vote says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Quarantine {
+    /// What the server's own clock still asks for.
+    pub(super) left: Duration,
+    pub(super) nonce: u64,
+    /// How long it takes from its start.
+    pub(super) length: Duration,
+}
+
+/// A caller's part in admitting a server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visit {
+    /// What identity the server has at present.
+    pub(super) identity: u64,
+    /// The server's clock.
+    pub(super) now: u64,
+    /// A nonce that was never used: for a quarantine that begins with this visit.
+    pub(super) fresh: u64,
+    /// The nonce of a quarantine that the caller has measured to its end.
+    pub(super) proof: Option<u64>,
 }
 
 /// The record of one cluster on one server. Times are microseconds of the server's clock.
@@ -74,33 +102,73 @@ impl Guard {
         Err(Reason::Settings(differences.into()))
     }
 
-    /// How long `identity` does not vote yet; a quarantine that has not begun begins now. `None`
-    /// when it votes.
-    pub(super) fn quarantined(&mut self, identity: u64, now: u64) -> Option<Duration> {
-        let remaining = self.quarantine_left(identity, now);
-        match (&self.admission, remaining) {
-            (_, None) => self.admission = Admission::Admitted(identity),
-            (Admission::Quarantined { identity: same, .. }, _) if *same == identity => {}
-            _ => {
-                let until = now.saturating_add(micros(self.quarantine));
-                self.admission = Admission::Quarantined { identity, until };
+    /// Why the server does not vote yet; a quarantine that has not begun begins now. `None` when it
+    /// votes, from this visit on perhaps.
+    pub(super) fn quarantined(&mut self, visit: &Visit) -> Option<Quarantine> {
+        let length = self.quarantine;
+        match self.admission {
+            Admission::Admitted(admitted) if admitted == visit.identity => None,
+            Admission::Quarantined {
+                identity,
+                ref mut until,
+                nonce,
+            } if identity == visit.identity => {
+                // More than the whole length left proves that the clock stepped back.
+                *until = (*until).min(visit.now.saturating_add(micros(length)));
+                let left = Duration::from_micros(until.saturating_sub(visit.now));
+                if left.is_zero() && visit.proof == Some(nonce) {
+                    self.admission = Admission::Admitted(identity);
+                    self.quarantine = self.max_ttl;
+                    return None;
+                }
+                Some(Quarantine {
+                    left,
+                    nonce,
+                    length,
+                })
             }
+            _ => Some(self.start_quarantine(visit)),
         }
-        remaining
     }
 
-    /// As [`Guard::quarantined`], changing nothing.
-    pub(super) fn quarantine_left(&self, identity: u64, now: u64) -> Option<Duration> {
+    /// The server may have forgotten keys: it does not vote from now on.
+    pub(super) fn start_quarantine(&mut self, visit: &Visit) -> Quarantine {
+        let length = self.quarantine;
+        self.admission = Admission::Quarantined {
+            identity: visit.identity,
+            until: visit.now.saturating_add(micros(length)),
+            nonce: visit.fresh,
+        };
+        Quarantine {
+            left: length,
+            nonce: visit.fresh,
+            length,
+        }
+    }
+
+    /// As [`Guard::quarantined`], changing nothing; a quarantine that has not begun has no nonce.
+    pub(super) fn quarantine_left(
+        &self,
+        identity: u64,
+        now: u64,
+    ) -> Option<(Duration, Option<Quarantine>)> {
+        let length = self.quarantine;
         match self.admission {
             Admission::Admitted(admitted) if admitted == identity => None,
             Admission::Quarantined {
                 identity: same,
                 until,
+                nonce,
             } if same == identity => {
                 let left = Duration::from_micros(until.saturating_sub(now));
-                (!left.is_zero()).then_some(left)
+                let quarantine = Quarantine {
+                    left,
+                    nonce,
+                    length,
+                };
+                Some((left, Some(quarantine)))
             }
-            _ => Some(self.quarantine),
+            _ => Some((length, None)),
         }
     }
 
@@ -140,7 +208,7 @@ impl Guard {
     ///
     /// Where the number of stripes changes, resources move to other counters, so all of them start
     /// from the highest.
-    pub(super) fn replace_settings(&mut self, settings: &Settings, identity: u64, now: u64) {
+    pub(super) fn replace_settings(&mut self, settings: &Settings, visit: &Visit) {
         let mut new = Self::unadmitted(settings);
         new.quarantine = self.quarantine.max(new.quarantine).max(self.max_ttl);
         if new.counters.len() == self.counters.len() {
@@ -150,6 +218,6 @@ impl Guard {
             new.counters.fill(highest);
         }
         *self = new;
-        self.quarantined(identity, now);
+        self.quarantined(visit);
     }
 }

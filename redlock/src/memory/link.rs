@@ -15,13 +15,16 @@ use futures::future::select;
 use tokio::sync::Notify;
 
 use super::{
+    faults::Scripted,
+    guard::Quarantine,
     lock,
     log::{Executed, VerbKind},
     server::{ServerState, Shared},
+    store::{Caller, Store, Told},
 };
 use crate::{
     node::{Reply, Request, Verb},
-    protocol::{Answer, OwnerToken, Reason},
+    protocol::{Answer, Drift, OwnerToken, Reading, Reason, quarantine::Wait},
     runtime::Runtime,
     settings::Settings,
 };
@@ -30,6 +33,7 @@ pub(super) struct Link {
     pub(super) server: Arc<Shared>,
     pub(super) settings: Arc<Settings>,
     pub(super) runtime: Arc<dyn Runtime>,
+    drift: Drift,
     pub(super) wake: Notify,
     state: Mutex<LinkState>,
 }
@@ -38,7 +42,7 @@ pub(super) struct Link {
 struct LinkState {
     queue: VecDeque<Call>,
     wire: VecDeque<Timed<Call>>,
-    replies: VecDeque<Timed<(Call, Answer)>>,
+    replies: VecDeque<Timed<(Call, Told)>>,
     /// Executed, and the reply was lost on its way.
     unanswered: Vec<Call>,
     /// Whether a task serves this link.
@@ -47,6 +51,12 @@ struct LinkState {
     connection: Option<u64>,
     /// Which identity of the server granted to which attempt.
     granted: BTreeMap<OwnerToken, u64>,
+    /// The quarantine that this client measures.
+    wait: Wait<u64>,
+    /// Whether the server had a guard record when it last answered.
+    known: bool,
+    /// Per stripe, the highest counter that the server has reached since it was last quarantined.
+    seen: BTreeMap<u32, u64>,
 }
 
 struct Call {
@@ -54,6 +64,12 @@ struct Call {
     reply: Reply,
     /// When it was written.
     written: Duration,
+    /// The quarantine that had been measured to its end by then.
+    proof: Option<u64>,
+    /// The counter of its stripe that had been reached by then.
+    seen: u64,
+    /// Answered out of the script: not what the server holds.
+    scripted: bool,
 }
 
 /// Something under way that arrives at `due`, on the client's monotonic clock.
@@ -79,11 +95,13 @@ impl Link {
         server: Arc<Shared>,
         settings: Arc<Settings>,
         runtime: Arc<dyn Runtime>,
+        drift: Drift,
     ) -> Self {
         Self {
             server,
             settings,
             runtime,
+            drift,
             wake: Notify::new(),
             state: Mutex::default(),
         }
@@ -92,6 +110,7 @@ impl Link {
     /// Moves everything that can move now.
     fn pass(&self) -> Pass {
         let now = self.runtime.monotonic();
+        let clocks = self.runtime.read_clocks();
         let mut server = lock(&self.server.state);
         let mut state = lock(&self.state);
         let mut pass = Pass::default();
@@ -105,18 +124,36 @@ impl Link {
             state.refuse(now, &mut pass);
         } else {
             state.connection = Some(server.epoch);
-            state.write(now, server.faults.request_delay, &mut pass);
+            let proof = state.wait.proof(&clocks, &self.drift).copied();
+            state.write(now, server.faults.request_delay, proof, &mut pass);
             if server.faults.delivers() {
                 state.execute(now, &mut server, &self.settings);
             }
         }
-        state.deliver(now, &mut pass);
+        state.deliver(now, &clocks, &self.drift, &mut pass);
         state.expire_releases(now, &mut pass);
         pass.next = state.next_event(now, server.faults.delivers(), follow_up);
         pass.idle = state.is_idle() && pass.answers.is_empty();
         // Under the same lock as the look at the queue: whoever submits next starts a new task.
         state.served = !pass.idle;
         pass
+    }
+}
+
+/// What does not go through the queue.
+impl Link {
+    /// The connections broke, and this client's is made again at once.
+    pub(super) fn greet(&self, store: &mut Store, now: u64) {
+        let mut state = lock(&self.state);
+        if let Some(quarantine) = store.greet(&self.settings, state.known, now) {
+            state.hear(&quarantine, &self.runtime.read_clocks(), &self.drift);
+        }
+    }
+
+    /// The server was looked at. Returns how long its quarantine lasts as far as this client knows.
+    pub(super) fn hear(&self, quarantine: &Quarantine) -> Duration {
+        let clocks = self.runtime.read_clocks();
+        lock(&self.state).hear(quarantine, &clocks, &self.drift)
     }
 }
 
@@ -179,13 +216,16 @@ impl LinkState {
     }
 
     /// Writes the queue to the connection.
-    fn write(&mut self, now: Duration, delay: Duration, pass: &mut Pass) {
+    fn write(&mut self, now: Duration, delay: Duration, proof: Option<u64>, pass: &mut Pass) {
         for mut call in std::mem::take(&mut self.queue) {
             let refusal = match call.request.verb {
                 Verb::Acquire { expires, .. } if now >= expires => Reason::NotSent,
                 Verb::Release { give_up } if now >= give_up => Reason::Expired,
                 _ => {
                     call.written = now;
+                    call.proof = proof;
+                    let seen = self.seen.get(&call.request.lock.stripe()).copied();
+                    call.seen = seen.unwrap_or_default();
                     let last = self.wire.back().map_or(Duration::ZERO, |last| last.due);
                     let due = last.max(now.saturating_add(delay));
                     self.wire.push_back(Timed { due, item: call });
@@ -198,8 +238,12 @@ impl LinkState {
 
     /// Executes what has arrived at the server.
     fn execute(&mut self, now: Duration, server: &mut ServerState, settings: &Settings) {
-        while let Some(call) = pop_due(&mut self.wire, now) {
-            let answer = self.answer(&call.request, server, settings);
+        while let Some(mut call) = pop_due(&mut self.wire, now) {
+            let scripted = server
+                .faults
+                .take_scripted(VerbKind::from(&call.request.verb));
+            call.scripted = scripted.is_some();
+            let (answer, quarantine) = self.answer(&call, scripted, server, settings);
             server.log.push(Executed {
                 verb: VerbKind::from(&call.request.verb),
                 resource: call.request.lock.resource().to_vec(),
@@ -211,7 +255,7 @@ impl LinkState {
             } else {
                 let last = self.replies.back().map_or(Duration::ZERO, |last| last.due);
                 let due = last.max(now.saturating_add(server.faults.reply_delay));
-                let item = (call, answer);
+                let item = (call, (answer, quarantine));
                 self.replies.push_back(Timed { due, item });
             }
         }
@@ -219,31 +263,73 @@ impl LinkState {
 
     fn answer(
         &mut self,
-        request: &Request,
+        call: &Call,
+        scripted: Option<Scripted>,
         server: &mut ServerState,
         settings: &Settings,
-    ) -> Answer {
-        let scripted = server.faults.take_scripted(VerbKind::from(&request.verb));
+    ) -> Told {
+        let request = &call.request;
         if let Some(scripted) = &scripted
             && !scripted.applied
         {
-            return scripted.answer.clone();
+            return (scripted.answer.clone(), None);
         }
         let identity = server.store.identity();
         let granted_by = self.granted.get(&request.owner);
-        let same_identity = granted_by.is_none_or(|granted_by| *granted_by == identity);
+        let caller = Caller {
+            same_identity: granted_by.is_none_or(|granted_by| *granted_by == identity),
+            proof: call.proof,
+            seen: call.seen,
+        };
         let now = server.now();
-        let answer = server.store.execute(request, settings, same_identity, now);
+        let (answer, quarantine) = server.store.execute(request, settings, caller, now);
         if matches!(answer, Answer::Granted { .. }) {
             self.granted.insert(request.owner, identity);
         }
-        scripted.map_or(answer, |scripted| scripted.answer)
+        match scripted {
+            Some(scripted) => (scripted.answer, None),
+            None => (answer, quarantine),
+        }
     }
 
     /// Hands over the replies that have come back.
-    fn deliver(&mut self, now: Duration, pass: &mut Pass) {
-        while let Some((call, answer)) = pop_due(&mut self.replies, now) {
+    fn deliver(&mut self, now: Duration, clocks: &Reading, drift: &Drift, pass: &mut Pass) {
+        while let Some((call, (mut answer, quarantine))) = pop_due(&mut self.replies, now) {
+            if let Some(quarantine) = quarantine {
+                let remaining = self.hear(&quarantine, clocks, drift);
+                answer = Answer::Quarantined { remaining };
+            } else if matches!(answer, Answer::Granted { .. } | Answer::Contended { .. }) {
+                self.known = true;
+                self.wait.forget();
+            }
+            if !call.scripted {
+                self.see_counter(&call.request, &answer);
+            }
             self.finish(call, answer, pass);
+        }
+    }
+
+    /// The server is quarantined. Returns how long until it votes again, as far as this client knows.
+    fn hear(&mut self, quarantine: &Quarantine, clocks: &Reading, drift: &Drift) -> Duration {
+        self.known = true;
+        self.seen.clear();
+        self.wait.hear(quarantine.nonce, quarantine.length, *clocks);
+        let measured = self.wait.left(clocks, drift).unwrap_or_default();
+        measured.max(quarantine.left)
+    }
+
+    /// The server's counter is at least this from now on, or its memory went back.
+    fn see_counter(&mut self, request: &Request, answer: &Answer) {
+        let reached = match (answer, request.verb) {
+            (Answer::Granted { counter }, _) => *counter,
+            (Answer::Confirmed, Verb::Publish { counter } | Verb::Extend { counter, .. }) => {
+                counter
+            }
+            _ => return,
+        };
+        if reached > 0 {
+            let seen = self.seen.entry(request.lock.stripe()).or_default();
+            *seen = reached.max(*seen);
         }
     }
 
@@ -315,6 +401,9 @@ pub(super) fn submit(link: &Arc<Link>, request: Request, reply: Reply) {
         request,
         reply,
         written: Duration::ZERO,
+        proof: None,
+        seen: 0,
+        scripted: false,
     });
     let start = !state.served;
     state.served = true;

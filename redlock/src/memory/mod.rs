@@ -34,6 +34,7 @@
 //!     stripes: 16,
 //!     fencing: true,
 //!     restart_guard: true,
+//!     strict_identity: false,
 //! });
 //! let runtime: Arc<dyn Runtime> = Arc::new(VirtualRuntime::new(7));
 //! let cluster = MemoryCluster::new(3);

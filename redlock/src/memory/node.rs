@@ -8,8 +8,8 @@ use super::{
     server::{MemoryServer, Shared},
 };
 use crate::{
-    node::{Inspection, Node, NodeFacts, Reply, Request},
-    protocol::Reason,
+    node::{GuardState, Inspection, Node, NodeFacts, Reply, Request},
+    protocol::{Drift, Reason},
     runtime::{BoxFuture, Runtime},
     settings::Settings,
 };
@@ -23,9 +23,15 @@ impl MemoryNode {
         server: &MemoryServer,
         settings: &Arc<Settings>,
         runtime: &Arc<dyn Runtime>,
+        drift: Drift,
     ) -> Self {
         let shared = Arc::clone(&server.shared);
-        let link = Arc::new(Link::new(shared, Arc::clone(settings), Arc::clone(runtime)));
+        let link = Arc::new(Link::new(
+            shared,
+            Arc::clone(settings),
+            Arc::clone(runtime),
+            drift,
+        ));
         lock(&server.shared.state).connect(&link);
         Self { link }
     }
@@ -71,9 +77,15 @@ fn try_inspect(link: &Link, inspection: Inspection) -> Attempt {
         return Attempt::Undelivered;
     }
     let now = state.now();
-    let guard = state.store.inspect(inspection, &link.settings, now);
+    let found = state.store.inspect(inspection, &link.settings, now);
     let identity = identity(&link.server, state.store.identity());
-    Attempt::Done(guard.map(|guard| NodeFacts::new("memory".into(), identity, guard)))
+    Attempt::Done(found.map(|(mut guard, quarantine)| {
+        if let Some(quarantine) = quarantine {
+            let remaining = link.hear(&quarantine);
+            guard = GuardState::Quarantined { remaining };
+        }
+        NodeFacts::new("memory".into(), identity, guard)
+    }))
 }
 
 /// Shaped like `run_id:master_replid`.

@@ -14,7 +14,7 @@ use super::{
     link::Link,
     lock,
     log::{Executed, Log, VerbKind},
-    store::{Store, Value},
+    store::{Snapshot, Store, Value},
 };
 use crate::{
     protocol::{Answer, OwnerToken},
@@ -45,6 +45,7 @@ pub(super) struct ServerState {
     /// Grows when all connections break.
     pub(super) epoch: u64,
     clock: Clock,
+    snapshot: Option<Snapshot>,
     links: Vec<Weak<Link>>,
 }
 
@@ -93,7 +94,7 @@ impl ServerState {
         let now = self.now();
         if !self.faults.refusing {
             for link in self.links.iter().filter_map(Weak::upgrade) {
-                self.store.greet(&link.settings, now);
+                link.greet(&mut self.store, now);
             }
         }
     }
@@ -119,6 +120,7 @@ impl MemoryServer {
             log: Log::default(),
             epoch: 0,
             clock: Clock::Waiting(Vec::new()),
+            snapshot: None,
             links: Vec::new(),
         };
         Self {
@@ -193,6 +195,20 @@ impl MemoryServer {
     /// does.
     pub fn forget_everything(&self) {
         self.change(|state| state.store.forget());
+    }
+
+    /// Remembers what the server holds now, for [`MemoryServer::set_back`].
+    pub fn take_snapshot(&self) {
+        self.change(|state| state.snapshot = Some(state.store.snapshot()));
+    }
+
+    /// Sets keys, guard record and counters back to the last snapshot (to nothing if there is none),
+    /// as a virtual machine is set back: identity, connections and clock stay.
+    pub fn set_back(&self) {
+        self.change(|state| match state.snapshot.clone() {
+            Some(snapshot) => state.store.set_back(snapshot),
+            None => state.store.forget(),
+        });
     }
 
     /// Restarts: a new identity, all connections broken, and memory kept or lost.

@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{clock::micros, guard::Guard};
+use super::{
+    clock::micros,
+    guard::{Guard, Quarantine, Visit},
+};
 use crate::{
     node::{GuardState, Inspection, Request, Verb},
     protocol::{Answer, OwnerToken, Reason, key::LockKey},
@@ -34,7 +37,30 @@ pub(super) struct Store {
     /// Whether the first client's settings are admitted without quarantine: the server is known to
     /// be new.
     welcoming: bool,
+    /// The nonce of the latest quarantine. Never forgotten, so that no nonce comes back.
+    nonces: u64,
 }
+
+/// What a server held at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Snapshot {
+    keys: BTreeMap<Vec<u8>, Value>,
+    guards: BTreeMap<String, Guard>,
+}
+
+/// One client's call, as far as the guard is concerned.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Caller {
+    /// Whether its grant came from the present identity.
+    pub(super) same_identity: bool,
+    /// The nonce of a quarantine that it has measured to its end.
+    pub(super) proof: Option<u64>,
+    /// A counter of the lock's stripe that the server has reached.
+    pub(super) seen: u64,
+}
+
+/// An answer, and the quarantine that it tells of.
+pub(super) type Told = (Answer, Option<Quarantine>);
 
 impl Store {
     pub(super) const fn new(welcoming: bool) -> Self {
@@ -43,6 +69,7 @@ impl Store {
             guards: BTreeMap::new(),
             identity: 1,
             welcoming,
+            nonces: 0,
         }
     }
 
@@ -56,6 +83,20 @@ impl Store {
         self.welcoming = false;
     }
 
+    /// What a snapshot of the machine would hold.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            keys: self.keys.clone(),
+            guards: self.guards.clone(),
+        }
+    }
+
+    /// The machine is set back. The identity is part of the running process, so it does not tell.
+    pub(super) fn set_back(&mut self, to: Snapshot) {
+        self.keys = to.keys;
+        self.guards = to.guards;
+    }
+
     pub(super) fn restart(&mut self, keep_data: bool) {
         self.identity += 1;
         if !keep_data {
@@ -63,28 +104,54 @@ impl Store {
         }
     }
 
-    /// A client has connected: an identity that was not admitted starts its quarantine now, and not
-    /// with the next acquisition.
-    pub(super) fn greet(&mut self, settings: &Settings, now: u64) {
-        if settings.restart_guard
-            && let Some(guard) = self.guards.get_mut(&settings.prefix)
-        {
-            guard.quarantined(self.identity, now);
+    fn visit(&mut self, now: u64, proof: Option<u64>) -> Visit {
+        self.nonces += 1;
+        Visit {
+            identity: self.identity,
+            now,
+            fresh: self.nonces,
+            proof,
         }
     }
 
-    /// Executes one call. `same_identity` says whether the client's grant came from this identity.
+    /// A client has connected again: an identity that was not admitted starts its quarantine now, and
+    /// not with the next acquisition. So does a server without a record if the client has `known` it
+    /// with one.
+    pub(super) fn greet(
+        &mut self,
+        settings: &Settings,
+        known: bool,
+        now: u64,
+    ) -> Option<Quarantine> {
+        if !settings.restart_guard || !(known || self.guards.contains_key(&settings.prefix)) {
+            return None;
+        }
+        let visit = self.visit(now, None);
+        let guard = self.guard_or_new(settings);
+        guard.check_settings(settings).ok()?;
+        guard.quarantined(&visit)
+    }
+
+    /// Executes one call.
     pub(super) fn execute(
         &mut self,
         request: &Request,
         settings: &Settings,
-        same_identity: bool,
+        caller: Caller,
         now: u64,
-    ) -> Answer {
+    ) -> Told {
         self.drop_if_expired(request.lock.key(), now);
+        let same_identity = caller.same_identity;
         let answered = match request.verb {
             Verb::Acquire { ttl, proposal, .. } => {
-                self.acquire(request, settings, ttl, proposal, now)
+                match self.check_guard(request, settings, ttl, &caller, now) {
+                    Ok(Some(quarantine)) => {
+                        let remaining = quarantine.left;
+                        return (Answer::Quarantined { remaining }, Some(quarantine));
+                    }
+                    Ok(None) => self.acquire(request, settings, ttl, proposal, now),
+                    Err(reason) => Err(reason),
+                }
             }
             Verb::Publish { counter } => self.publish(request, settings, counter, same_identity),
             Verb::Extend { ttl, counter } => {
@@ -92,7 +159,33 @@ impl Store {
             }
             Verb::Release { .. } => Ok(self.release(request, same_identity)),
         };
-        answered.unwrap_or_else(Answer::Refused)
+        (answered.unwrap_or_else(Answer::Refused), None)
+    }
+
+    /// Whether an acquisition may go on, or why the server does not vote.
+    fn check_guard(
+        &mut self,
+        request: &Request,
+        settings: &Settings,
+        ttl: Duration,
+        caller: &Caller,
+        now: u64,
+    ) -> Result<Option<Quarantine>, Reason> {
+        if !settings.keeps_record() {
+            return Ok(None);
+        }
+        let visit = self.visit(now, caller.proof);
+        let guard = self.guard_or_new(settings);
+        guard.check_settings(settings)?;
+        check_ttl(ttl, guard.max_ttl())?;
+        if !settings.restart_guard {
+            return Ok(None);
+        }
+        // Counters never fall: the memory was set back, keys with it.
+        if settings.fencing && guard.counter(request.lock.stripe()) < caller.seen {
+            return Ok(Some(guard.start_quarantine(&visit)));
+        }
+        Ok(guard.quarantined(&visit))
     }
 
     fn acquire(
@@ -103,17 +196,6 @@ impl Store {
         proposal: u64,
         now: u64,
     ) -> Result<Answer, Reason> {
-        let identity = self.identity;
-        if settings.keeps_record() {
-            let guard = self.guard_or_new(settings);
-            guard.check_settings(settings)?;
-            check_ttl(ttl, guard.max_ttl())?;
-            if settings.restart_guard
-                && let Some(remaining) = guard.quarantined(identity, now)
-            {
-                return Ok(Answer::Quarantined { remaining });
-            }
-        }
         if let Some(value) = self.keys.get_mut(request.lock.key()) {
             return contended(value, settings.max_ttl, now);
         }
@@ -246,11 +328,11 @@ impl Store {
         inspection: Inspection,
         settings: &Settings,
         now: u64,
-    ) -> Result<GuardState, Reason> {
-        let identity = self.identity;
+    ) -> Result<(GuardState, Option<Quarantine>), Reason> {
         if !settings.keeps_record() {
-            return Ok(GuardState::NotUsed);
+            return Ok((GuardState::NotUsed, None));
         }
+        let visit = self.visit(now, None);
         let guard = self.guards.get_mut(&settings.prefix);
         match (inspection, guard) {
             (Inspection::AdmitNew, Some(_)) => {
@@ -259,15 +341,15 @@ impl Store {
                 ));
             }
             (Inspection::AdmitNew, None) => {
-                let admitted = Guard::admitted(settings, identity);
+                let admitted = Guard::admitted(settings, visit.identity);
                 self.guards.insert(settings.prefix.clone(), admitted);
             }
             (Inspection::ReplaceSettings, Some(guard)) => {
-                guard.replace_settings(settings, identity, now);
+                guard.replace_settings(settings, &visit);
             }
             (Inspection::ReplaceSettings, None) => {
                 let mut guard = Guard::unadmitted(settings);
-                guard.quarantined(identity, now);
+                guard.quarantined(&visit);
                 self.guards.insert(settings.prefix.clone(), guard);
             }
             (Inspection::Look, _) => {}
@@ -275,17 +357,19 @@ impl Store {
         Ok(self.guard_state(settings, now))
     }
 
-    fn guard_state(&self, settings: &Settings, now: u64) -> GuardState {
+    fn guard_state(&self, settings: &Settings, now: u64) -> (GuardState, Option<Quarantine>) {
         let Some(guard) = self.guards.get(&settings.prefix) else {
-            return GuardState::Absent;
+            return (GuardState::Absent, None);
         };
         if guard.check_settings(settings).is_err() {
             let stored = guard.settings().to_owned();
-            return GuardState::OtherSettings { stored };
+            return (GuardState::OtherSettings { stored }, None);
         }
         match guard.quarantine_left(self.identity, now) {
-            Some(remaining) if settings.restart_guard => GuardState::Quarantined { remaining },
-            _ => GuardState::Admitted,
+            Some((remaining, quarantine)) if settings.restart_guard => {
+                (GuardState::Quarantined { remaining }, quarantine)
+            }
+            _ => (GuardState::Admitted, None),
         }
     }
 

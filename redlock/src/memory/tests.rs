@@ -5,10 +5,12 @@ use std::{
     time::Duration,
 };
 
-use super::{MemoryCluster, MemoryServer, VerbKind, VirtualRuntime, lock};
+use super::{HostClock, MemoryCluster, MemoryServer, VerbKind, VirtualRuntime, lock};
 use crate::{
     node::{GuardState, Inspection, Node, Reply, ReplySink, ReplyTag, Request, Verb},
-    protocol::{Answer, FencingToken, OwnerToken, Quorum, Reason, claim::Call, key::LockKey},
+    protocol::{
+        Answer, Drift, FencingToken, OwnerToken, Quorum, Reason, claim::Call, key::LockKey,
+    },
     runtime::{BoxFuture, NoRuntime, Runtime},
     settings::Settings,
 };
@@ -43,7 +45,8 @@ impl Client {
 
     fn on(host: Arc<dyn Runtime>, cluster: &MemoryCluster, settings: &Settings) -> Self {
         Self {
-            node: cluster.connect(0, &Arc::new(settings.clone()), &host),
+            // Perfect clocks: a quarantine takes max_ttl to the microsecond.
+            node: cluster.connect_with(0, &Arc::new(settings.clone()), &host, Drift::NONE),
             host,
             answers: Arc::default(),
         }
@@ -96,6 +99,7 @@ fn settings() -> Settings {
         stripes: 1,
         fencing: true,
         restart_guard: true,
+        strict_identity: false,
     }
 }
 
@@ -197,7 +201,7 @@ async fn several_clients_share_a_server() {
     let cluster = MemoryCluster::new(1);
     let one = Client::new(&cluster, &settings());
     let host = Arc::new(VirtualRuntime::new(2));
-    host.step_forward(super::HostClock::Wall, Duration::from_secs(3_600));
+    host.step_forward(HostClock::Wall, Duration::from_secs(3_600));
     let two = Client::on(host, &cluster.clone(), &settings());
     assert_eq!(one.call(1, acquire()).await, granted(START + 1));
     let left = TTL - Duration::from_millis(1);

@@ -100,9 +100,14 @@ pub enum Reason {
     Replica,
     /// The server has replicas: a failover there and back would lose keys unnoticed.
     #[error(
-        "has {0} replica(s), so a failover could lose keys unnoticed; remove them or turn the restart guard off"
+        "has {0} replica(s), so a failover there and back could lose keys unnoticed; remove them, or build all clients with strict_identity"
     )]
     HasReplicas(u64),
+    /// The server deletes keys when memory runs out, and lock keys first: they have a TTL.
+    #[error(
+        "has maxmemory-policy {0}, which deletes lock keys when memory runs out; set it to noeviction"
+    )]
+    Evicts(Arc<str>),
     /// The server is loading its data set.
     #[error("is loading its data set")]
     Loading,
@@ -167,6 +172,7 @@ impl Reason {
             | Self::ClusterMode
             | Self::Replica
             | Self::HasReplicas(_)
+            | Self::Evicts(_)
             | Self::SameServer(_)
             | Self::Settings(_)
             | Self::TtlAboveMax { .. }

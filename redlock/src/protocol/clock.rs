@@ -29,6 +29,19 @@ impl Reading {
             .max(self.raw.saturating_sub(earlier.raw))
             .max(wall)
     }
+
+    /// The smallest time that any clock says has passed since `earlier`: for waits that must not be
+    /// too short. A wall clock that shows no time passed, or less, was stepped back and says nothing.
+    pub fn least_since(&self, earlier: &Self) -> Duration {
+        let least = self
+            .boot
+            .saturating_sub(earlier.boot)
+            .min(self.raw.saturating_sub(earlier.raw));
+        match (self.wall, earlier.wall) {
+            (Some(now), Some(then)) if now > then => least.min(now - then),
+            _ => least,
+        }
+    }
 }
 
 /// Elapsed time of one lease, latched as a running maximum.
@@ -109,6 +122,22 @@ mod tests {
             watch.observe(&reading(20, 20, 20)),
             Duration::from_millis(3_600_010)
         );
+    }
+
+    #[test]
+    fn the_least_that_passed_is_what_the_slowest_clock_counted() {
+        let start = reading(0, 0, 1_000);
+        let ms = Duration::from_millis;
+        assert_eq!(reading(9, 8, 1_007).least_since(&start), ms(7));
+        assert_eq!(reading(60_100, 100, 61_100).least_since(&start), ms(100));
+        assert_eq!(reading(9, 8, 3_601_000).least_since(&start), ms(8));
+        assert_eq!(reading(9, 8, 0).least_since(&start), ms(8), "stepped back");
+        let without = Reading {
+            wall: None,
+            ..start
+        };
+        assert_eq!(reading(9, 8, 1_001).least_since(&without), ms(8));
+        assert_eq!(reading(0, 8, 1_009).least_since(&start), ms(0), "frozen");
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! - [`extend`]: which confirmations make which deadline, and when a lease is lost.
 //! - [`release`]: which nodes must be told, and what they said.
 //! - [`claim`]: the four verbs above joined into the life of one attempt and the lease it may become.
+//! - [`quarantine`]: how long a node that may have forgotten keys stays out, measured by the client.
 //! - [`retry`]: how long to wait before the next attempt.
 
 pub mod acquire;
@@ -24,6 +25,7 @@ pub mod claim;
 pub mod clock;
 pub mod extend;
 pub mod key;
+pub mod quarantine;
 pub mod quorum;
 pub mod release;
 pub mod retry;

@@ -65,6 +65,8 @@ pub(super) struct Actor {
     queue: Queue,
     phase: Phase,
     memory: Memory,
+    /// When the server is looked at although nobody asks.
+    next_look: Duration,
     alarm: Option<(Duration, BoxFuture<'static, ()>)>,
 }
 
@@ -80,6 +82,7 @@ impl Actor {
                 until: Duration::ZERO,
             },
             memory,
+            next_look: Duration::ZERO,
             alarm: None,
         }
     }
@@ -193,7 +196,7 @@ impl Actor {
         let reached = Arc::new(AtomicBool::new(false));
         let attempt = establish(
             Arc::clone(&self.shared),
-            self.memory.earlier.clone(),
+            self.memory.past(),
             Arc::clone(&reached),
         );
         self.phase = Phase::Connecting {
@@ -205,10 +208,25 @@ impl Actor {
 
     fn come_up(&mut self, mut established: Established) {
         let now = self.shared.now();
-        let kill_forbidden = established.kill_forbidden.take();
-        self.memory
-            .connected(&self.shared, &established.server, kill_forbidden, now);
+        self.memory.connected(&self.shared, &mut established, now);
         self.phase = Phase::Up(Box::new(Link::new(established)));
+        // Soon, and behind what waited for the connection.
+        self.next_look = now;
+    }
+
+    /// Looks at the server although nobody asked, once in a while.
+    fn look_around(&mut self, now: Duration) {
+        if self.look_due().is_some_and(|due| now >= due) {
+            self.queue.push_back(Job::Look);
+            self.next_look = now.saturating_add(self.shared.look_interval());
+            self.memory.look_at = None;
+        }
+    }
+
+    /// When the next look is due that nobody asks for.
+    fn look_due(&self) -> Option<Duration> {
+        let due = self.memory.look_at.into_iter().chain([self.next_look]);
+        due.min().filter(|_| !self.closed)
     }
 
     /// An attempt to connect failed: whoever waited for it hears why, and releases wait on.
@@ -226,13 +244,14 @@ impl Actor {
         match job {
             Job::Call(call) => call.reply.send(Answer::Refused(reason)),
             Job::Inspect(look) => answer_inspect(look, Err(reason)),
-            Job::Load => {}
+            Job::Load | Job::Look => {}
         }
     }
 
     /// Writes what is queued, moves bytes, and hands out answers.
     fn serve(&mut self, cx: &mut Context<'_>) -> bool {
         let now = self.shared.now();
+        self.look_around(now);
         self.write(now);
         let Phase::Up(link) = &mut self.phase else {
             return true;
@@ -300,7 +319,9 @@ impl Actor {
             if jobs.is_empty() {
                 return;
             }
-            link.write(jobs, &self.shared, now);
+            // Read before the jobs are written: what they prove has passed by then.
+            let standing = self.memory.standing(&self.shared);
+            link.write(jobs, &self.shared, &standing, now);
         }
     }
 
@@ -360,9 +381,12 @@ impl Actor {
         let phase = match &self.phase {
             Phase::Waiting { until } => Some(*until),
             Phase::Connecting { since, .. } => Some(since.saturating_add(limits.connect_timeout)),
-            Phase::Up(link) => link
-                .oldest()
-                .map(|at| at.saturating_add(limits.stall_timeout)),
+            Phase::Up(link) => {
+                let stalled = link
+                    .oldest()
+                    .map(|at| at.saturating_add(limits.stall_timeout));
+                stalled.into_iter().chain(self.look_due()).min()
+            }
         };
         match (phase, self.queue.next_deadline()) {
             (Some(one), Some(other)) => Some(one.min(other)),

@@ -23,12 +23,12 @@ use super::{
     info::{ServerInfo, read_info},
     link::MAX_BATCHES,
     node::Shared,
-    reply,
+    reply::{self, Quarantine, read_quarantine},
     stream::{Health, Watched},
 };
 use crate::{
     connector::{Address, ConnectError},
-    protocol::{OwnerToken, Reason},
+    protocol::Reason,
     runtime::BoxFuture,
 };
 
@@ -52,13 +52,23 @@ pub(super) struct Established {
     pub(super) client_id: i64,
     /// The ACL forbids CLIENT KILL, so what the earlier connection still held may be executed late.
     pub(super) kill_forbidden: Option<Arc<str>>,
+    /// What the server, which is not the one it was, said about its quarantine.
+    pub(super) quarantine: Option<Quarantine>,
 }
 
-/// Connects to the server of `shared`. `earlier` is the connection before this one; `reached` is set
-/// once the server's port has accepted.
+/// What the connections before this one taught.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Past {
+    /// The one before this one, while it may still hold calls.
+    pub(super) earlier: Option<Earlier>,
+    /// Whether the node had a guard record.
+    pub(super) known: bool,
+}
+
+/// Connects to the server of `shared`. `reached` is set once the server's port has accepted.
 pub(super) async fn establish(
     shared: Arc<Shared>,
-    earlier: Option<Earlier>,
+    past: Past,
     reached: Arc<AtomicBool>,
 ) -> Result<Established, Reason> {
     let stream = shared.connector.connect(&shared.address).await;
@@ -90,7 +100,7 @@ pub(super) async fn establish(
         health,
     };
     let (server, client_id) = setup.introduce().await?;
-    let kill_forbidden = setup.succeed(earlier, &server).await?;
+    let (kill_forbidden, quarantine) = setup.succeed(past, &server).await?;
     // The last reply and the end came together: the driver must not be polled again.
     if setup.ended {
         return Err(closed(&setup.health));
@@ -103,6 +113,7 @@ pub(super) async fn establish(
         server,
         client_id,
         kill_forbidden,
+        quarantine,
     })
 }
 
@@ -122,13 +133,15 @@ impl Setup {
         pipe.cmd("CLIENT").arg("ID");
         pipe.cmd("INFO").arg("server");
         pipe.cmd("INFO").arg("replication");
+        pipe.cmd("INFO").arg("memory");
         self.shared.scripts.load(&mut pipe);
         let replies = self.exchange(&pipe).await?;
-        let [id, server, replication, loaded @ ..] = replies.as_slice() else {
+        let [id, server, replication, memory, loaded @ ..] = replies.as_slice() else {
             return Err(Reason::Unreadable("too few replies to the set-up".into()));
         };
-        let guard = self.shared.settings.restart_guard;
-        let server = read_info(info_text(server)?, info_text(replication)?, guard)?;
+        let allows_replicas = self.shared.settings.allows_replicas();
+        let (server, replication) = (info_text(server)?, info_text(replication)?);
+        let server = read_info(server, replication, info_text(memory)?, allows_replicas)?;
         let Value::Int(client_id) = checked(id)? else {
             return Err(Reason::Unreadable("CLIENT ID answered no number".into()));
         };
@@ -145,11 +158,11 @@ impl Setup {
     /// that is not the one it was.
     async fn succeed(
         &mut self,
-        earlier: Option<Earlier>,
+        past: Past,
         server: &ServerInfo,
-    ) -> Result<Option<Arc<str>>, Reason> {
-        let Some(earlier) = earlier else {
-            return Ok(None);
+    ) -> Result<(Option<Arc<str>>, Option<Quarantine>), Reason> {
+        let Some(earlier) = past.earlier else {
+            return Ok((None, None));
         };
         let mut pipe = Pipeline::new();
         // A server with another run id is another process: the number would be somebody else's.
@@ -161,20 +174,20 @@ impl Setup {
                 .arg(earlier.client_id);
         }
         if earlier.identity != server.identity && self.shared.settings.restart_guard {
-            let mut random = [0; OwnerToken::RANDOM_BYTES];
-            self.shared.runtime.fill_random(&mut random);
-            let random = OwnerToken::from_random(random);
-            let watch = self.shared.scripts.watch(&server.identity, random.as_str());
+            let random = self.shared.random();
+            let scripts = &self.shared.scripts;
+            let watch = scripts.watch(&server.identity, "", past.known, random.as_str());
             pipe.add_command(watch);
         }
         if pipe.is_empty() {
-            return Ok(None);
+            return Ok((None, None));
         }
         let replies = self.exchange(&pipe).await?;
-        match replies.first() {
-            Some(Value::ServerError(error)) if kill => Ok(Some(reply::error_text(error))),
-            _ => Ok(None),
-        }
+        let kill_forbidden = match replies.first() {
+            Some(Value::ServerError(error)) if kill => Some(reply::error_text(error)),
+            _ => None,
+        };
+        Ok((kill_forbidden, replies.last().and_then(read_quarantine)))
     }
 
     /// Sends a pipeline and awaits its replies, while driving the connection.
@@ -200,7 +213,7 @@ impl Setup {
     }
 }
 
-fn info_text(value: &Value) -> Result<&str, Reason> {
+pub(super) fn info_text(value: &Value) -> Result<&str, Reason> {
     match checked(value)? {
         Value::VerbatimString { text, .. } => Ok(text),
         Value::BulkString(bytes) => {

@@ -1,13 +1,18 @@
 //! Looking at a node's guard record, and changing it on demand.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use redis::{Cmd, Value};
+use redis::{Cmd, Pipeline, Value};
 
-use super::{info::ServerInfo, node::Shared, reply};
+use super::{
+    connect::info_text,
+    info::{ServerInfo, read_memory, read_replication},
+    node::Shared,
+    reply::{self, Quarantine},
+};
 use crate::{
     node::{GuardState, Inspection, NodeFacts},
-    protocol::{OwnerToken, Reason},
+    protocol::Reason,
 };
 
 /// The command for an inspection; `None` when the cluster keeps no record and there is nothing to do.
@@ -20,12 +25,60 @@ pub(super) fn command(what: Inspection, shared: &Shared, server: &ServerInfo) ->
         Inspection::Look => scripts.look(),
         Inspection::AdmitNew => scripts.admit(&server.identity),
         Inspection::ReplaceSettings => {
-            let mut random = [0; OwnerToken::RANDOM_BYTES];
-            shared.runtime.fill_random(&mut random);
-            let random = OwnerToken::from_random(random);
-            scripts.replace_settings(&server.identity, random.as_str())
+            scripts.replace_settings(&server.identity, shared.random().as_str())
         }
     })
+}
+
+/// What this client knows about a node when it writes to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing<'a> {
+    /// The nonce of a quarantine that was measured to its end, or empty.
+    pub(super) proof: &'a str,
+    /// Whether the node had a guard record when this client last heard of it.
+    pub(super) known: bool,
+    /// Per stripe, a counter that the node has reached.
+    pub(super) seen: &'a BTreeMap<u32, u64>,
+}
+
+/// How many commands [`look`] adds.
+pub(super) fn look_count(shared: &Shared) -> usize {
+    2 + usize::from(shared.settings.restart_guard)
+}
+
+/// Adds the commands of a look that nobody asked for.
+pub(super) fn look(
+    pipe: &mut Pipeline,
+    shared: &Shared,
+    server: &ServerInfo,
+    standing: &Standing<'_>,
+) {
+    pipe.cmd("INFO").arg("replication");
+    pipe.cmd("INFO").arg("memory");
+    if shared.settings.restart_guard {
+        let random = shared.random();
+        let scripts = &shared.scripts;
+        let Standing { proof, known, .. } = *standing;
+        let watch = scripts.watch(&server.identity, proof, known, random.as_str());
+        pipe.add_command(watch);
+    }
+}
+
+/// Whether the server is still what it was when the connection was made.
+pub(super) fn check_look(
+    shared: &Shared,
+    server: &ServerInfo,
+    replication: &Value,
+    memory: &Value,
+) -> Result<(), Reason> {
+    read_memory(info_text(memory)?)?;
+    let settings = &shared.settings;
+    let replication = info_text(replication)?;
+    let identity = read_replication(&server.run_id, replication, settings.allows_replicas())?;
+    if settings.restart_guard && identity != server.identity {
+        return Err(Reason::IdentityChanged);
+    }
+    Ok(())
 }
 
 /// The facts that go with a guard state.
@@ -37,12 +90,19 @@ pub(super) fn facts(server: &ServerInfo, guard: GuardState) -> NodeFacts {
     )
 }
 
+/// What an inspection found.
+pub(super) struct Inspected {
+    pub(super) facts: NodeFacts,
+    /// The quarantine that is under way.
+    pub(super) quarantine: Option<Quarantine>,
+}
+
 /// Reads the reply to an inspection.
 pub(super) fn read(
     shared: &Shared,
     server: &ServerInfo,
     value: &Value,
-) -> Result<NodeFacts, Reason> {
+) -> Result<Inspected, Reason> {
     if let Value::ServerError(error) = value {
         let text = reply::error_text(error);
         return Err(match error.code() {
@@ -55,20 +115,29 @@ pub(super) fn read(
     }
     let unreadable = || Reason::Unreadable(reply::shape(value));
     let (word, rest) = reply::words(value).ok_or_else(unreadable)?;
+    let mut quarantine = None;
     let guard = match (word, rest) {
         ("ok", []) => GuardState::Admitted,
         ("absent", []) => GuardState::Absent,
-        ("quarantined", [left]) => GuardState::Quarantined {
-            remaining: reply::millis(left).ok_or_else(unreadable)?,
-        },
-        ("record", [settings, identity, candidate, left]) => {
+        ("quarantined", _) => {
+            let heard = reply::read_quarantine(value).ok_or_else(unreadable)?;
+            let remaining = heard.left;
+            quarantine = Some(heard);
+            GuardState::Quarantined { remaining }
+        }
+        ("record", [settings, identity, candidate, left, nonce, length]) => {
             let settings = reply::text(settings).ok_or_else(unreadable)?;
             let identity = reply::text(identity).ok_or_else(unreadable)?;
             let candidate = reply::text(candidate).ok_or_else(unreadable)?;
             let Value::Int(left) = left else {
                 return Err(unreadable());
             };
-            state(shared, server, settings, identity, candidate, *left)
+            let state = state(shared, server, settings, identity, candidate, *left);
+            if matches!(state, GuardState::Quarantined { .. }) && candidate == &*server.identity {
+                // A key that is gone (−2) has ended on the node's clock.
+                quarantine = reply::quarantine(&Value::Int((*left).max(0)), nonce, length);
+            }
+            state
         }
         ("stale", []) => return Err(Reason::IdentityChanged),
         ("exists", []) => {
@@ -82,7 +151,10 @@ pub(super) fn read(
         }
         _ => return Err(unreadable()),
     };
-    Ok(facts(server, guard))
+    Ok(Inspected {
+        facts: facts(server, guard),
+        quarantine,
+    })
 }
 
 fn state(
@@ -105,7 +177,6 @@ fn state(
         return GuardState::Admitted;
     }
     let remaining = if candidate == &*server.identity {
-        // A key that is gone (−2) has ended: the next acquisition admits the node.
         u64::try_from(left).map_or(Duration::ZERO, Duration::from_millis)
     } else {
         shared.settings.max_ttl

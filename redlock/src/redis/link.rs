@@ -12,7 +12,7 @@ use redis::{Pipeline, RedisResult, Value};
 use super::{
     connect::{Driver, Earlier, Established},
     info::ServerInfo,
-    inspect,
+    inspect::{self, Standing},
     node::Shared,
     queue::Job,
     stream::Health,
@@ -78,7 +78,7 @@ impl Link {
         self.batches.is_empty()
     }
 
-    /// Jobs in flight other than releases.
+    /// Jobs in flight that somebody asked for, releases not counted.
     pub(super) const fn others(&self) -> usize {
         self.others
     }
@@ -104,13 +104,20 @@ impl Link {
     }
 
     /// Hands `jobs` to the connection, in order and behind everything before them.
-    pub(super) fn write(&mut self, jobs: Vec<Job>, shared: &Shared, now: Duration) {
+    pub(super) fn write(
+        &mut self,
+        jobs: Vec<Job>,
+        shared: &Shared,
+        standing: &Standing<'_>,
+        now: Duration,
+    ) {
         let mut pipe = Pipeline::with_capacity(jobs.len());
         for job in &jobs {
             match job {
                 Job::Call(call) => {
                     let identity = &self.server.identity;
-                    let command = shared.scripts.command(&call.request, identity, call.whole);
+                    let scripts = &shared.scripts;
+                    let command = scripts.command(&call.request, identity, standing, call.whole);
                     pipe.add_command(command);
                 }
                 Job::Inspect(look) => {
@@ -120,14 +127,14 @@ impl Link {
                     }
                 }
                 Job::Load => shared.scripts.load(&mut pipe),
+                Job::Look => inspect::look(&mut pipe, shared, &self.server, standing),
             }
         }
         if pipe.is_empty() {
             return;
         }
-        let releases = count_releases(&jobs);
-        self.releases += releases;
-        self.others += jobs.len() - releases;
+        self.releases += count_releases(&jobs);
+        self.others += jobs.iter().filter(|job| job.is_asked_for()).count();
         let mut connection = self.connection.clone();
         let mut replies: BoxFuture<'static, _> = Box::pin(async move {
             let count = pipe.len();
@@ -169,13 +176,16 @@ impl Link {
             return Some(Err(()));
         };
         let jobs = self.batches.pop_front()?.jobs;
-        let releases = count_releases(&jobs);
-        self.releases -= releases;
-        self.others -= jobs.len() - releases;
+        self.releases -= count_releases(&jobs);
+        self.others -= jobs.iter().filter(|job| job.is_asked_for()).count();
         let mut values = values.into_iter();
         let pair = |job| {
             let value = match &job {
                 Job::Load => values.by_ref().take(shared.scripts.count()).last(),
+                Job::Look => {
+                    let count = inspect::look_count(shared);
+                    Some(Value::Array(values.by_ref().take(count).collect()))
+                }
                 _ => values.next(),
             };
             (job, value)

@@ -1,23 +1,27 @@
 //! What a node's task knows beyond one connection, and what it makes of answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use redis::Value;
 
 use super::{
     actor::answer_inspect,
-    connect::Earlier,
-    info::ServerInfo,
-    inspect,
+    connect::{Earlier, Established, Past},
+    inspect::{self, Inspected, Standing},
     link::{Answered, Link},
     node::Shared,
     queue::{Call, Job, Queue},
-    reply::{Context, is_noscript, read_reply, shape},
+    reply::{
+        Context, Quarantine, is_noscript, is_set_back, read_quarantine, read_reply, shape, words,
+    },
 };
 use crate::{
-    node::Verb,
-    protocol::{Answer, Reason},
+    node::{GuardState, NodeFacts, Request, Verb},
+    protocol::{Answer, Reason, quarantine::Wait},
 };
+
+/// The least time between two looks that nobody asked for.
+const LEAST_LOOK: Duration = Duration::from_millis(100);
 
 /// What outlives a connection.
 #[derive(Debug, Default)]
@@ -32,6 +36,15 @@ pub(super) struct Memory {
     /// When the node was last seen to have forgotten its keys, or to be another server.
     forgot: Option<Duration>,
     quarantined: bool,
+    /// The quarantine that this client measures.
+    wait: Wait<Arc<str>>,
+    /// When the quarantine is expected to be over.
+    pub(super) look_at: Option<Duration>,
+    /// Whether the node had a guard record when it was last heard of.
+    known: bool,
+    /// Per stripe, the highest counter that the node has answered or confirmed since it was last
+    /// quarantined. One entry per stripe in use.
+    seen: BTreeMap<u32, u64>,
     warned_of_kill: bool,
 }
 
@@ -49,10 +62,10 @@ impl Memory {
     pub(super) fn connected(
         &mut self,
         shared: &Shared,
-        server: &ServerInfo,
-        kill_forbidden: Option<Arc<str>>,
+        established: &mut Established,
         now: Duration,
     ) {
+        let server = &established.server;
         self.earlier = None;
         self.down = None;
         let changed = self
@@ -61,13 +74,14 @@ impl Memory {
             .is_some_and(|identity| *identity != server.identity);
         if changed {
             self.forgot = Some(now);
+            self.seen.clear();
         }
         self.identity = Some(Arc::clone(&server.identity));
         tracing::info!(
             node = %shared.name, version = %server.version, identity = %server.identity, changed,
             "connected",
         );
-        if let Some(text) = kill_forbidden
+        if let Some(text) = established.kill_forbidden.take()
             && !std::mem::replace(&mut self.warned_of_kill, true)
         {
             tracing::warn!(
@@ -76,6 +90,110 @@ impl Memory {
                  after its release, and its key then lives for its TTL",
             );
         }
+        if let Some(quarantine) = established.quarantine.take() {
+            self.hear(shared, &quarantine);
+        }
+    }
+
+    /// The node is quarantined. Returns how long until it votes again, as far as this client knows.
+    fn hear(&mut self, shared: &Shared, quarantine: &Quarantine) -> Duration {
+        // Read after the answer arrived: a later start of the measurement is the safe side.
+        let now = shared.runtime.read_clocks();
+        let Quarantine {
+            left,
+            nonce,
+            length,
+        } = quarantine;
+        self.known = true;
+        self.forgot = Some(shared.now());
+        // What it forgot proves nothing twice.
+        self.seen.clear();
+        self.wait.hear(Arc::clone(nonce), *length, now);
+        let remaining = self.wait.left(&now, &shared.drift).unwrap_or_default();
+        let remaining = remaining.max(*left);
+        // By then an idle client finds the node admitted, and clients that come later do.
+        self.look_at = Some(shared.now().saturating_add(remaining.max(LEAST_LOOK)));
+        if !std::mem::replace(&mut self.quarantined, true) {
+            tracing::info!(
+                node = %shared.name, remaining_ms = remaining.as_millis(), "quarantined",
+            );
+        }
+        remaining
+    }
+
+    /// The node votes.
+    fn votes(&mut self, shared: &Shared) {
+        self.known = true;
+        self.wait.forget();
+        self.look_at = None;
+        if std::mem::take(&mut self.quarantined) {
+            tracing::info!(node = %shared.name, "votes again");
+        }
+    }
+
+    /// What calls that are written now say about the node's quarantine.
+    pub(super) fn standing(&self, shared: &Shared) -> Standing<'_> {
+        let proof = if self.wait.is_over() {
+            None
+        } else {
+            let now = shared.runtime.read_clocks();
+            self.wait.proof(&now, &shared.drift)
+        };
+        Standing {
+            proof: proof.map_or("", |nonce| &**nonce),
+            known: self.known,
+            seen: &self.seen,
+        }
+    }
+
+    /// What the next connection should know.
+    pub(super) fn past(&self) -> Past {
+        Past {
+            earlier: self.earlier.clone(),
+            known: self.known,
+        }
+    }
+
+    /// Reads the replies to a look that nobody asked for.
+    fn look(&mut self, shared: &Shared, link: &Link, value: &Value, again: &mut Again) {
+        let Value::Array(replies) = value else {
+            return;
+        };
+        // A refusal is repeated, in full, to the connection that comes next.
+        let [replication, memory, watched @ ..] = replies.as_slice() else {
+            return;
+        };
+        if let Err(change) = inspect::check_look(shared, &link.server, replication, memory) {
+            again.reconnect = Some(change.to_string().into());
+        }
+        let Some(reply) = watched.first() else {
+            return;
+        };
+        if let Some(quarantine) = read_quarantine(reply) {
+            self.hear(shared, &quarantine);
+        }
+        match words(reply) {
+            Some(("admitted", [])) => self.votes(shared),
+            Some(("stale", [])) => {
+                again.reconnect = Some(Reason::IdentityChanged.to_string().into());
+            }
+            _ => {}
+        }
+    }
+
+    fn inspected(&mut self, shared: &Shared, inspected: Inspected) -> NodeFacts {
+        let Inspected {
+            mut facts,
+            quarantine,
+        } = inspected;
+        if let Some(quarantine) = quarantine {
+            let remaining = self.hear(shared, &quarantine);
+            facts.guard = GuardState::Quarantined { remaining };
+        }
+        if facts.guard == GuardState::Admitted {
+            self.known = true;
+        }
+        facts
     }
 
     /// An attempt to connect failed, or connections break without answering. Returns how long to
@@ -126,12 +244,14 @@ impl Memory {
             match job {
                 Job::Load => {}
                 Job::Inspect(look) => {
-                    let facts = inspect::read(shared, &link.server, &value);
-                    if facts == Err(Reason::IdentityChanged) {
+                    let inspected = inspect::read(shared, &link.server, &value);
+                    if matches!(inspected, Err(Reason::IdentityChanged)) {
                         again.reconnect = Some("the server behind it changed".into());
                     }
+                    let facts = inspected.map(|inspected| self.inspected(shared, inspected));
                     answer_inspect(look, facts);
                 }
+                Job::Look => self.look(shared, link, &value, again),
                 Job::Call(mut call) if is_noscript(&value) && !call.whole => {
                     let owner = call.request.owner;
                     let is_released = || {
@@ -160,17 +280,18 @@ impl Memory {
             settings: &shared.settings,
             same_identity: self.same_identity(shared),
         };
-        let answer = read_reply(&call.request.verb, &context, value);
-        match &answer {
-            Answer::Granted { .. } if std::mem::take(&mut self.quarantined) => {
-                tracing::info!(node = %shared.name, "votes again");
-            }
+        let mut answer = read_reply(&call.request.verb, &context, value);
+        match &mut answer {
+            Answer::Granted { .. } | Answer::Contended { .. } => self.votes(shared),
             Answer::Quarantined { remaining } => {
-                self.forgot = Some(shared.now());
-                if !std::mem::replace(&mut self.quarantined, true) {
-                    tracing::info!(
-                        node = %shared.name, remaining_ms = remaining.as_millis(), "quarantined",
+                if is_set_back(value) {
+                    tracing::warn!(
+                        node = %shared.name,
+                        "a fencing counter fell: the node's memory was set back, so it is quarantined",
                     );
+                }
+                if let Some(quarantine) = read_quarantine(value) {
+                    *remaining = self.hear(shared, &quarantine);
                 }
             }
             Answer::Refused(Reason::IdentityChanged) => {
@@ -188,6 +309,23 @@ impl Memory {
             }
             _ => {}
         }
+        self.see_counter(&call.request, &answer);
         call.reply.send(answer);
+    }
+
+    /// The node's counter is at least this from now on, or its memory went back. Calls are executed and
+    /// answered in order, so what is written later meets a counter that is no lower.
+    fn see_counter(&mut self, request: &Request, answer: &Answer) {
+        let reached = match (answer, request.verb) {
+            (Answer::Granted { counter }, _) => *counter,
+            (Answer::Confirmed, Verb::Publish { counter } | Verb::Extend { counter, .. }) => {
+                counter
+            }
+            _ => return,
+        };
+        if reached > 0 {
+            let seen = self.seen.entry(request.lock.stripe()).or_default();
+            *seen = reached.max(*seen);
+        }
     }
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     connector::{Address, Connector},
     node::{Inspection, Node, NodeFacts, Reply, Request},
-    protocol::{Answer, Reason},
+    protocol::{Answer, Drift, OwnerToken, Reason},
     runtime::{BoxFuture, NoRuntime, Runtime},
     settings::Settings,
 };
@@ -40,6 +40,9 @@ pub struct Limits {
     pub backoff_base: Duration,
     /// The longest wait between attempts to connect. Default: 1 s.
     pub backoff_cap: Duration,
+    /// How often the node is looked at while nobody needs it: whether it is still the same master, and
+    /// how its quarantine stands. At most every third of `max_ttl`. Default: 10 s.
+    pub look_interval: Duration,
 }
 
 impl Default for Limits {
@@ -51,6 +54,7 @@ impl Default for Limits {
             max_in_flight: 1024,
             backoff_base: Duration::from_millis(50),
             backoff_cap: Duration::from_secs(1),
+            look_interval: Duration::from_secs(10),
         }
     }
 }
@@ -70,6 +74,8 @@ pub struct NodeConfig {
     pub connector: Arc<dyn Connector>,
     /// Time and space.
     pub limits: Limits,
+    /// How wrong this client's clocks may be, when it measures a quarantine.
+    pub drift: Drift,
     /// The servers of this client's nodes; shared by all of them.
     pub directory: Arc<Directory>,
     /// The node's place among them.
@@ -86,6 +92,7 @@ pub(super) struct Shared {
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) connector: Arc<dyn Connector>,
     pub(super) limits: Limits,
+    pub(super) drift: Drift,
     pub(super) directory: Arc<Directory>,
     pub(super) index: usize,
     memory: Mutex<Memory>,
@@ -94,6 +101,19 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn now(&self) -> Duration {
         self.runtime.monotonic()
+    }
+
+    /// Text that nobody can guess.
+    pub(super) fn random(&self) -> OwnerToken {
+        let mut random = [0; OwnerToken::RANDOM_BYTES];
+        self.runtime.fill_random(&mut random);
+        OwnerToken::from_random(random)
+    }
+
+    /// How long after a look the next one is due, if nothing calls for one.
+    pub(super) fn look_interval(&self) -> Duration {
+        let third = (self.settings.max_ttl / 3).max(Duration::from_millis(100));
+        self.limits.look_interval.min(third)
     }
 
     pub(super) fn take_memory(&self) -> Memory {
@@ -160,6 +180,7 @@ impl RedisNode {
             runtime: config.runtime,
             connector: config.connector,
             limits: config.limits,
+            drift: config.drift,
             directory: config.directory,
             index: config.index,
             memory: Mutex::default(),

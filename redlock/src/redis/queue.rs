@@ -32,6 +32,8 @@ pub(super) enum Job {
     Inspect(Inspect),
     /// Load all scripts again.
     Load,
+    /// See whether the server is still what it was, and how its quarantine stands.
+    Look,
 }
 
 impl Job {
@@ -56,6 +58,14 @@ impl Job {
         match self {
             Self::Call(call) => Some(call.request.lock.key()),
             _ => None,
+        }
+    }
+
+    /// Whether it counts towards the calls in flight: somebody asked for it.
+    pub(super) fn is_asked_for(&self) -> bool {
+        match self {
+            Self::Call(_) | Self::Inspect(_) => self.release().is_none(),
+            Self::Load | Self::Look => false,
         }
     }
 
@@ -92,6 +102,7 @@ pub(super) struct Queue {
     released_keys: BTreeSet<(Box<[u8]>, i64)>,
     /// By when an acquire call expires.
     acquires: BTreeSet<(Duration, i64)>,
+    others: usize,
 }
 
 impl Queue {
@@ -121,6 +132,7 @@ impl Queue {
         if let Some(expires) = job.acquire_expires() {
             self.acquires.insert((expires, place));
         }
+        self.others += usize::from(job.is_asked_for());
         self.jobs.insert(place, job);
     }
 
@@ -161,6 +173,7 @@ impl Queue {
             return Some(job);
         }
         let job = self.jobs.remove(&place)?;
+        self.others -= usize::from(job.is_asked_for());
         if let Some(expires) = job.acquire_expires() {
             self.acquires.remove(&(expires, place));
         }
@@ -175,9 +188,9 @@ impl Queue {
         self.backlog.len()
     }
 
-    /// Jobs other than releases.
+    /// Jobs that somebody asked for, releases not counted.
     pub(super) fn others(&self) -> usize {
-        self.jobs.len()
+        self.others
     }
 
     pub(super) fn has_release_of(&self, owner: &OwnerToken) -> bool {
@@ -214,6 +227,7 @@ impl Queue {
     /// Everything that is not a release, in order.
     pub(super) fn take_others(&mut self) -> Vec<Job> {
         self.acquires.clear();
+        self.others = 0;
         std::mem::take(&mut self.jobs).into_values().collect()
     }
 }

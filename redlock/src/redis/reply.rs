@@ -61,8 +61,8 @@ fn read_acquire(ttl: Duration, settings: &Settings, value: &Value) -> Option<Ans
         ("held", [left]) => Some(Answer::Contended {
             remaining: Some(millis(left)?),
         }),
-        ("quarantined", [left, _nonce]) => Some(Answer::Quarantined {
-            remaining: millis(left)?,
+        ("quarantined" | "went_back", _) => Some(Answer::Quarantined {
+            remaining: read_quarantine(value)?.left,
         }),
         ("settings", [stored]) => {
             let differences = settings.differences(text(stored)?);
@@ -73,6 +73,38 @@ fn read_acquire(ttl: Duration, settings: &Settings, value: &Value) -> Option<Ans
         ("exhausted", []) => Some(Answer::Refused(Reason::CounterExhausted)),
         _ => read_common(ttl, word, rest),
     }
+}
+
+/// What a node said about its quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Quarantine {
+    /// What the node's own clock still asks for.
+    pub(super) left: Duration,
+    pub(super) nonce: Arc<str>,
+    /// How long it takes from its start.
+    pub(super) length: Duration,
+}
+
+/// The quarantine in a reply, if that is what it says.
+pub(super) fn read_quarantine(value: &Value) -> Option<Quarantine> {
+    let ("quarantined" | "went_back", [left, nonce, length]) = words(value)? else {
+        return None;
+    };
+    quarantine(left, nonce, length)
+}
+
+/// Whether the node was quarantined because a counter of its was lower than one that it had reached.
+pub(super) fn is_set_back(value: &Value) -> bool {
+    words(value).is_some_and(|(word, _)| word == "went_back")
+}
+
+/// A quarantine of which these three values are said.
+pub(super) fn quarantine(left: &Value, nonce: &Value, length: &Value) -> Option<Quarantine> {
+    Some(Quarantine {
+        left: millis(left)?,
+        nonce: text(nonce).filter(|nonce| !nonce.is_empty())?.into(),
+        length: millis(length)?,
+    })
 }
 
 fn read_owned(ttl: Duration, done: &str, context: &Context<'_>, value: &Value) -> Option<Answer> {

@@ -2,6 +2,7 @@
 
 use redis::{Cmd, Pipeline};
 
+use super::inspect::Standing;
 use crate::{
     node::{Request, Verb},
     protocol::key::{guard_key, quarantine_key},
@@ -53,9 +54,10 @@ impl Scripts {
     pub(super) fn new(settings: &Settings) -> Self {
         let (guarded, fencing) = (settings.restart_guard, settings.fencing);
         let recorded = settings.keeps_record();
+        let strict = settings.strict_identity;
         let acquire = |watching: bool| {
             Script::new(format!(
-                "local guarded, fencing, watching = {guarded}, {fencing}, {watching}\n{}",
+                "local guarded, strict, fencing, watching = {guarded}, {strict}, {fencing}, {watching}\n{}",
                 include_str!("scripts/acquire.lua")
             ))
         };
@@ -81,15 +83,27 @@ impl Scripts {
     }
 
     /// The command for a call on a connection to a server with `identity`.
-    pub(super) fn command(&self, request: &Request, identity: &str, whole: bool) -> Cmd {
+    pub(super) fn command(
+        &self,
+        request: &Request,
+        identity: &str,
+        standing: &Standing<'_>,
+        whole: bool,
+    ) -> Cmd {
         let owner = request.owner.as_bytes();
         let key = request.lock.key();
         let field = || format!("f{}", request.lock.stripe());
         match request.verb {
             Verb::Acquire { ttl, proposal, .. } => match &self.acquire {
                 Some(script) => {
-                    let call = script.call(whole, 3);
-                    self.guarded_call(call, key, owner, millis(ttl), identity, &field(), proposal)
+                    let mut cmd = script.call(whole, 3);
+                    cmd.arg(key).arg(&self.guard).arg(&self.quarantine);
+                    cmd.arg(owner).arg(millis(ttl));
+                    self.identify(&mut cmd, identity);
+                    cmd.arg(field()).arg(proposal).arg(self.window_us);
+                    let seen = standing.seen.get(&request.lock.stripe()).copied();
+                    cmd.arg(standing.proof).arg(seen.unwrap_or_default());
+                    cmd
                 }
                 None => {
                     let mut cmd = redis::cmd("SET");
@@ -117,32 +131,22 @@ impl Scripts {
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the script's arguments, in its order"
-    )]
-    fn guarded_call(
-        &self,
-        mut cmd: Cmd,
-        key: &[u8],
-        owner: &[u8],
-        ttl_ms: u64,
-        identity: &str,
-        field: &str,
-        proposal: u64,
-    ) -> Cmd {
-        cmd.arg(key).arg(&self.guard).arg(&self.quarantine);
-        cmd.arg(owner).arg(ttl_ms).arg(&self.settings);
-        cmd.arg(self.max_ttl_ms).arg(identity).arg(field);
-        cmd.arg(proposal).arg(self.window_us);
-        cmd
+    fn identify(&self, cmd: &mut Cmd, identity: &str) {
+        cmd.arg(&self.settings).arg(self.max_ttl_ms).arg(identity);
     }
 
-    /// Starts the quarantine of a server that is not the admitted one, and does nothing else.
-    pub(super) fn watch(&self, identity: &str, random: &str) -> Cmd {
-        let cmd = self.watch.call(true, 3);
-        let nowhere = self.guard.as_bytes();
-        self.guarded_call(cmd, nowhere, random.as_bytes(), 0, identity, "", 0)
+    /// Does for the quarantine what an acquisition does, and nothing else: starts it on a server that is
+    /// not the admitted one, and ends it with a proof. `known`: the server had a guard record when this
+    /// client last looked, so that one without is not new.
+    pub(super) fn watch(&self, identity: &str, proof: &str, known: bool, random: &str) -> Cmd {
+        let mut cmd = self.watch.call(true, 3);
+        cmd.arg(&self.guard).arg(&self.guard).arg(&self.quarantine);
+        cmd.arg(random).arg(0);
+        self.identify(&mut cmd, identity);
+        // No counter is looked at.
+        cmd.arg("").arg(0).arg(0);
+        cmd.arg(proof).arg(0).arg(u8::from(known));
+        cmd
     }
 
     pub(super) fn look(&self) -> Cmd {

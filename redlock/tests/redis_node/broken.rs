@@ -61,9 +61,10 @@ async fn late_set_of_closed_connection() {
         let proxy = Proxy::to(&server).unwrap();
         let client = Client::admitted_with(&proxy.url(), settings(), patient()).await;
         let mine = owner();
-        // Only acquire calls carry the settings, so only they are held.
-        let late = proxy.next_request("format=1");
-        proxy.requests_containing("format=1", Flow::Hold);
+        // The release ends with the owner token; in the acquire call more follows, so only it is held.
+        let acquire_call = [mine.as_bytes(), b"\r\n$"].concat();
+        let late = proxy.next_request(&acquire_call);
+        proxy.requests_containing(&acquire_call, Flow::Hold);
         let acquired = client.acquire(mine);
         late.held().await;
         let killed = proxy.next_reply_to("KILL");

@@ -11,7 +11,7 @@ use std::{
 };
 
 use redlock::{
-    Answer, Node, NodeFacts, OwnerToken, Reason, Runtime as _, Settings, SystemConnector,
+    Answer, Drift, Node, NodeFacts, OwnerToken, Reason, Runtime as _, Settings, SystemConnector,
     TokioRuntime,
     node::{Inspection, Reply, ReplySink, ReplyTag, Request, Verb},
     protocol::{Quorum, key::LockKey},
@@ -37,6 +37,7 @@ pub(crate) fn settings() -> Settings {
         stripes: 4,
         fencing: true,
         restart_guard: true,
+        strict_identity: false,
     }
 }
 
@@ -90,6 +91,7 @@ impl Client {
             runtime: Arc::new(TokioRuntime::new()),
             connector: Arc::new(SystemConnector),
             limits,
+            drift: Drift::default(),
             directory,
             index,
         });

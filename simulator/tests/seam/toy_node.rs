@@ -111,17 +111,19 @@ impl State {
                 .map(|(owner, _)| owner == &arguments[0])
         };
         match (keys.len(), arguments.len()) {
+            // watch: as acquire, on the guard record, with one argument more
+            (3, 11) => words(&[if self.admitted { "admitted" } else { "absent" }], None),
             // look, then admit
             (2, 0) if self.admitted => {
-                "*5\r\n$6\r\nrecord\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n:-2\r\n".into()
+                "*7\r\n$6\r\nrecord\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n:-2\r\n$0\r\n\r\n:0\r\n".into()
             }
             (2, 0) => words(&["absent"], None),
             (1, 3) => {
                 self.admitted = true;
                 words(&["ok"], None)
             }
-            // acquire: owner, ttl, settings, max_ttl, identity, field, proposal, window
-            (3, 8) => match self.locks.get(&keys[0]) {
+            // acquire: owner, ttl, settings, max_ttl, identity, field, proposal, window, proof, seen
+            (3, 10) => match self.locks.get(&keys[0]) {
                 Some((_, expires)) => {
                     let left = u64::try_from((*expires - now).as_millis()).unwrap();
                     words(&["held"], Some(left))

@@ -59,12 +59,8 @@ async fn restarted_and_flushed_servers_are_quarantined() {
         };
         let kept = Answer::Confirmed;
         assert_eq!(answer, if keep_data { kept } else { lost });
-        // With its record the server knows at the first contact, else at the first acquisition.
-        let since = if keep_data { MS } else { Duration::ZERO };
-        assert_eq!(
-            client.call(2, acquire()).await,
-            quarantined(MAX_TTL - since)
-        );
+        // With or without its record, from the first contact and not from the first acquisition.
+        assert_eq!(client.call(2, acquire()).await, quarantined(MAX_TTL - MS));
     }
     let cluster = MemoryCluster::new(1);
     let client = Client::new(&cluster, &settings());
@@ -246,4 +242,86 @@ async fn the_servers_clock_ends_its_keys() {
     server.set_clock_rate(1_000_000);
     client.host.sleep(TTL / 2).await;
     assert_eq!(server.owner_of(b"r"), None, "twice as fast");
+}
+
+/// A server restarts empty and its clock steps forward by more than the quarantine: nobody has
+/// measured the time yet, so it stays out until a client has.
+#[tokio::test(start_paused = true)]
+async fn quarantine_survives_clock_step() {
+    for keep_data in [true, false] {
+        let cluster = MemoryCluster::new(1);
+        let server = cluster.server(0);
+        let client = Client::new(&cluster, &settings());
+        client.call(1, acquire()).await;
+        server.restart(keep_data);
+        server.step_clock_forward(2 * MAX_TTL);
+        assert_eq!(client.call(2, acquire()).await, quarantined(MAX_TTL));
+        client.host.sleep(MAX_TTL / 2).await;
+        // A client that asks for the first time has measured nothing.
+        let late = Client::new(&cluster, &settings());
+        assert_eq!(late.call(3, acquire()).await, quarantined(MAX_TTL));
+        // A step back would only lengthen it, and by no more than its length.
+        server.step_clock_back(10 * MAX_TTL);
+        assert_eq!(client.call(2, acquire()).await, quarantined(MAX_TTL));
+        server.step_clock_forward(10 * MAX_TTL);
+        client.host.sleep(MAX_TTL / 2 - 4 * MS).await;
+        assert_eq!(client.call(2, acquire()).await, quarantined(MS));
+        assert_eq!(late.call(3, acquire()).await, quarantined(MAX_TTL / 2 + MS));
+        // One client's proof admits the server for all.
+        let answer = client.call(2, acquire()).await;
+        assert!(matches!(answer, Answer::Granted { .. }), "{answer:?}");
+        let answer = late.call(3, acquire()).await;
+        assert!(matches!(answer, Answer::Contended { .. }), "{answer:?}");
+    }
+}
+
+/// The slowest of the client's clocks measures, and what was measured for one quarantine proves
+/// nothing about the next.
+#[tokio::test(start_paused = true)]
+async fn a_quarantine_is_measured_on_the_smallest_clock_and_for_one_nonce() {
+    let cluster = MemoryCluster::new(1);
+    let server = cluster.server(0);
+    let host = Arc::new(VirtualRuntime::new(1));
+    let client = Client::on(Arc::clone(&host) as _, &cluster, &settings());
+    server.forget_everything();
+    assert_eq!(client.call(1, acquire()).await, quarantined(MAX_TTL));
+    host.freeze(HostClock::Raw);
+    host.suspend(2 * MAX_TTL);
+    client.host.sleep(MAX_TTL / 2).await;
+    assert_eq!(client.call(1, acquire()).await, quarantined(MAX_TTL - MS));
+    host.thaw(HostClock::Raw);
+    client.host.sleep(MAX_TTL / 2).await;
+    server.forget_everything();
+    assert_eq!(client.call(1, acquire()).await, quarantined(MAX_TTL));
+    client.host.sleep(MAX_TTL - 2 * MS).await;
+    assert_eq!(client.call(1, acquire()).await, quarantined(MS));
+    let answer = client.call(1, acquire()).await;
+    assert!(matches!(answer, Answer::Granted { .. }), "{answer:?}");
+}
+
+/// A machine set back to a snapshot has forgotten keys although nothing restarted: a counter below one
+/// that the client has seen tells.
+#[tokio::test(start_paused = true)]
+async fn memory_went_back() {
+    let cluster = MemoryCluster::new(1);
+    let server = cluster.server(0);
+    let client = Client::new(&cluster, &settings());
+    client.call(1, acquire()).await;
+    client.call(1, release()).await;
+    server.take_snapshot();
+    // The same memory again is no loss.
+    server.set_back();
+    assert_eq!(client.call(2, acquire()).await, granted(START + 2));
+    let carrying = Verb::Publish { counter: START + 9 };
+    assert_eq!(client.call(2, carrying).await, Answer::Confirmed);
+    server.set_back();
+    assert_eq!(server.owner_of(b"r"), None, "a lock was forgotten");
+    assert_eq!(client.call(3, acquire()).await, quarantined(MAX_TTL));
+    assert_eq!(server.owner_of(b"r"), None, "no vote");
+    // Nor does it vote for a client that has seen nothing.
+    let other = Client::new(&cluster, &settings());
+    assert_eq!(other.call(3, acquire()).await, quarantined(MAX_TTL));
+    client.host.sleep(MAX_TTL).await;
+    let answer = client.call(3, acquire()).await;
+    assert!(matches!(answer, Answer::Granted { .. }), "{answer:?}");
 }

@@ -10,6 +10,7 @@ fn settings(fencing: bool, restart_guard: bool) -> Settings {
         stripes: 4,
         fencing,
         restart_guard,
+        strict_identity: false,
     }
 }
 
@@ -70,7 +71,10 @@ fn the_shapes_that_scripts_reply_are_read() {
         ),
         (
             ACQUIRE,
-            array("quarantined", &[Value::Int(30), bulk("nonce")]),
+            array(
+                "quarantined",
+                &[Value::Int(30), bulk("nonce"), Value::Int(60)],
+            ),
             Answer::Quarantined { remaining: ms(30) },
         ),
         (

@@ -1,0 +1,59 @@
+//! Servers, clients of them, and waiting for what happens in the background.
+//!
+//! The tests beside it import everything from here.
+
+pub(crate) use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+pub(crate) use futures::future;
+pub(crate) use redlock::{AcquireError, Answer, BuildError, Builder, Lease, Reason, Redlock};
+pub(crate) use redlock_testkit::{
+    ClosedPort, Cut, Flow, Listener, Proxy, RedisCluster, RedisServer, ServerOptions,
+};
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+pub(crate) fn builder(urls: impl IntoIterator<Item = String>) -> Builder {
+    Redlock::builder().nodes(urls)
+}
+
+pub(crate) fn start(nodes: usize) -> RedisCluster {
+    RedisCluster::start(nodes, &ServerOptions::new()).unwrap()
+}
+
+/// A cluster in service, and a client of it.
+pub(crate) async fn admitted(nodes: usize) -> (RedisCluster, Redlock) {
+    let cluster = start(nodes);
+    let client = builder(cluster.urls()).build().unwrap();
+    client.admit_new_cluster().await.unwrap();
+    (cluster, client)
+}
+
+/// Waits until every node has a connection that answers.
+pub(crate) async fn connected(client: &Redlock) {
+    for node in client.preflight().await.nodes {
+        assert!(node.facts.is_ok(), "{node:?}");
+    }
+}
+
+/// Whether `server` holds a lock on `resource`.
+pub(crate) fn is_locked(server: &RedisServer, resource: &str) -> bool {
+    let key = format!("redlock:lock:{resource}");
+    server.command(&["EXISTS", &key]) == redis::Value::Int(1)
+}
+
+/// Waits for something that happens in the background, for as long as a TTL at most.
+pub(crate) async fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < 10 * SECOND, "did not happen: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub(crate) async fn is_outstanding(future: impl Future) -> bool {
+    futures::FutureExt::now_or_never(future).is_none()
+}

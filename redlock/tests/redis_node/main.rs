@@ -4,6 +4,7 @@
 mod broken;
 mod guard;
 mod refused;
+mod rows;
 mod scripts;
 mod support;
 mod verbs;

@@ -3,6 +3,7 @@
 
 mod broken;
 mod guard;
+mod preflight;
 mod refused;
 mod rows;
 mod scripts;

@@ -35,7 +35,9 @@ async fn half_alive_node() {
     assert!(
         matches!(
             silence,
-            None | Some(Answer::Refused(Reason::Down(_) | Reason::NotSent))
+            None | Some(Answer::Refused(
+                Reason::Down(_) | Reason::NotSent | Reason::HandshakeTimeout(_)
+            ))
         ),
         "{silence:?}"
     );

@@ -74,6 +74,12 @@ async fn restart_amnesia() {
     cluster[2].stop();
     let lease = client.acquire("r").await.unwrap();
     cluster[1].restart_empty().unwrap();
+    // Not in time for a grant of its own: what it was asked is followed by a release.
+    eventually("the third node is given up", || {
+        let answer = lease.report().nodes[2].answer.clone();
+        matches!(answer, Some(Answer::Unknown(Reason::TimedOut(_))))
+    })
+    .await;
     cluster[2].cont();
     // What the third was asked while it was stopped is released by now: nothing but the guard keeps
     // it and the node that forgot from making a quorum.
@@ -93,6 +99,12 @@ async fn flushed_node() {
     cluster[2].stop();
     let lease = client.acquire("r").await.unwrap();
     cluster[1].command(&["FLUSHALL"]);
+    // Not in time for a grant of its own: what it was asked is followed by a release.
+    eventually("the third node is given up", || {
+        let answer = lease.report().nodes[2].answer.clone();
+        matches!(answer, Some(Answer::Unknown(Reason::TimedOut(_))))
+    })
+    .await;
     cluster[2].cont();
     // What the third was asked while it was stopped is released by now: nothing but the guard keeps
     // it and the node that forgot from making a quorum.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 /// Numbers drawn from a seed (SplitMix64). What is drawn from one stream shifts nothing in another.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64, stream: u64) -> Self {
+    pub(crate) fn new(seed: u64, stream: u64) -> Self {
         let mut dice = Self(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95));
         dice.next();
         dice
@@ -22,13 +22,13 @@ impl Dice {
     }
 
     /// A position in a list of this length, which is not empty.
-    pub(super) fn index(&mut self, length: usize) -> usize {
+    pub(crate) fn index(&mut self, length: usize) -> usize {
         let length = u64::try_from(length.max(1)).unwrap_or(u64::MAX);
         usize::try_from(self.next() % length).unwrap_or_default()
     }
 
     /// A duration from `least` up to but not including `most`.
-    pub(super) fn between(&mut self, least: Duration, most: Duration) -> Duration {
+    pub(crate) fn between(&mut self, least: Duration, most: Duration) -> Duration {
         let span = u64::try_from(most.saturating_sub(least).as_micros()).unwrap_or(u64::MAX);
         least + Duration::from_micros(self.next() % span.max(1))
     }

@@ -8,7 +8,7 @@ use super::error::Error;
 
 /// Why a run ended before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Interrupt {
+pub(crate) enum Interrupt {
     Signal(u8),
     /// Nobody reads our output any more.
     Output,
@@ -16,7 +16,7 @@ pub(super) enum Interrupt {
 
 impl Interrupt {
     /// The exit code that shells give such an end: for lost output, that of SIGPIPE.
-    pub(super) const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Signal(number) => 128 + number,
             Self::Output => 128 + 13,
@@ -32,14 +32,14 @@ impl From<io::Error> for Interrupt {
 
 /// The signals that end a run in an orderly way.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
 }
 
 impl Signals {
-    pub(super) fn new() -> Result<Self, Error> {
+    pub(crate) fn new() -> Result<Self, Error> {
         let on = |kind| signal(kind).map_err(Error::system("handling signals"));
         Ok(Self {
             interrupt: on(SignalKind::interrupt())?,
@@ -48,7 +48,7 @@ impl Signals {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Interrupt {
+    pub(crate) async fn next(&mut self) -> Interrupt {
         Interrupt::Signal(tokio::select! {
             biased;
             _ = self.interrupt.recv() => 2,

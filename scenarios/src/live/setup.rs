@@ -16,7 +16,7 @@ const PACKAGE: &str = "redis-server";
 
 /// Returns when a redis-server can be run. Where one is missing and the system's package manager can be used without asking
 /// anybody, it is installed.
-pub(super) fn ensure_server() -> Result<(), Error> {
+pub(crate) fn ensure_server() -> Result<(), Error> {
     match Binary::System.version() {
         Ok(_) => Ok(()),
         // Whoever names a server wants that one.

@@ -1,18 +1,18 @@
 //! What the lock protects: two counters, one behind a fence and one without.
 
-use super::wire::{Ask, Reply};
+use serde::{Deserialize, Serialize};
 
 /// The protected store. Workers read a counter, work, and write it back plus one; if nobody else writes in between, the
 /// value is the number of writes that were accepted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Store {
-    pub(super) fenced: Fenced,
-    pub(super) unfenced: Unfenced,
+pub(crate) struct Store {
+    pub(crate) fenced: Fenced,
+    pub(crate) unfenced: Unfenced,
 }
 
 impl Store {
     /// Answers a question about the counters; none when it is about something else.
-    pub(super) fn answer(&mut self, ask: Ask) -> Option<Reply> {
+    pub(crate) fn answer(&mut self, ask: Ask) -> Option<Reply> {
         Some(match ask {
             Ask::ReadFenced { token } => self.fenced.read(token),
             Ask::WriteFenced { token, value } => self.fenced.write(token, value),
@@ -28,11 +28,11 @@ impl Store {
 
 /// A value and the writes that it took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counter {
+pub(crate) struct Counter {
     /// What is stored.
-    pub(super) value: u64,
+    pub(crate) value: u64,
     /// How many writes were accepted, and so acknowledged: each meant to add one.
-    pub(super) accepted: u64,
+    pub(crate) accepted: u64,
 }
 
 impl Counter {
@@ -42,33 +42,33 @@ impl Counter {
     }
 
     /// Acknowledged increments that are not in the value any more.
-    pub(super) const fn lost(self) -> u64 {
+    pub(crate) const fn lost(self) -> u64 {
         self.accepted.saturating_sub(self.value)
     }
 }
 
 /// A counter that takes whatever it is given.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Unfenced {
-    pub(super) counter: Counter,
+pub(crate) struct Unfenced {
+    pub(crate) counter: Counter,
 }
 
 /// A counter that keeps the highest fencing token it has seen and refuses lower ones, on reads as well: the first read of a
 /// holder seals the counter for all older ones. With a check on writes alone, the write of an older holder could still slip
 /// in between a newer holder's read and its write.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Fenced {
-    pub(super) counter: Counter,
+pub(crate) struct Fenced {
+    pub(crate) counter: Counter,
     /// The highest token that read or wrote.
-    pub(super) highest: u64,
+    pub(crate) highest: u64,
     /// The token of the last accepted write.
-    pub(super) last_writer: u64,
-    pub(super) stale_reads: u64,
-    pub(super) stale_writes: u64,
+    pub(crate) last_writer: u64,
+    pub(crate) stale_reads: u64,
+    pub(crate) stale_writes: u64,
 }
 
 impl Fenced {
-    fn read(&mut self, token: u64) -> Reply {
+    pub(crate) fn read(&mut self, token: u64) -> Reply {
         if token < self.highest {
             self.stale_reads += 1;
             return Reply::Stale {
@@ -79,7 +79,7 @@ impl Fenced {
         Reply::Value(self.counter.value)
     }
 
-    fn write(&mut self, token: u64, value: u64) -> Reply {
+    pub(crate) fn write(&mut self, token: u64, value: u64) -> Reply {
         if token < self.highest {
             self.stale_writes += 1;
             return Reply::Stale {
@@ -91,6 +91,56 @@ impl Fenced {
         self.counter.write(value);
         Reply::Done
     }
+}
+
+/// What a worker asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Ask {
+    /// Read the fenced counter.
+    ReadFenced {
+        /// The reader's fencing token.
+        token: u64,
+    },
+    /// Write the fenced counter.
+    WriteFenced {
+        /// The writer's fencing token.
+        token: u64,
+        /// The new value.
+        value: u64,
+    },
+    /// Read the unfenced counter.
+    ReadUnfenced,
+    /// Write the unfenced counter.
+    WriteUnfenced {
+        /// The new value.
+        value: u64,
+    },
+    /// Everything is read, nothing is written yet: may the work begin? The supervisor stops a holder exactly here.
+    MayWork,
+}
+
+/// The answer to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reply {
+    /// The counter's value.
+    Value(u64),
+    /// Written; or go ahead.
+    Done,
+    /// The token is below the highest that the store has seen.
+    Stale {
+        /// The highest.
+        highest: u64,
+    },
+}
+
+/// One value as a line.
+pub(crate) fn line(value: &impl Serialize) -> Vec<u8> {
+    // These types hold nothing that JSON cannot express.
+    let mut line = serde_json::to_vec(value).unwrap_or_default();
+    line.push(b'\n');
+    line
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use super::clock::Moment;
 
 /// One lease of one worker: from the return of acquire to the earlier of the call to release and the deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
-    pub(super) worker: usize,
-    pub(super) token: u64,
-    pub(super) from: Moment,
-    pub(super) until: Moment,
+pub(crate) struct Window {
+    pub(crate) worker: usize,
+    pub(crate) token: u64,
+    pub(crate) from: Moment,
+    pub(crate) until: Moment,
 }
 
 impl Window {
@@ -22,36 +22,38 @@ impl Window {
 
 /// All windows of the resource.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Windows {
+pub(crate) struct Windows {
     /// The present lease of each worker: its end may still move.
     open: BTreeMap<usize, Window>,
     closed: Vec<Window>,
+    /// What the windows show that were settled, and are not kept.
+    settled: Sweep,
 }
 
 /// What is wrong with a history of windows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     /// Pairs in which the later one began before the earlier one was over.
-    pub(super) overlaps: Vec<(Window, Window)>,
+    pub(crate) overlaps: Vec<(Window, Window)>,
     /// Pairs in which the later one does not have the larger token.
-    pub(super) disorder: Vec<(Window, Window)>,
+    pub(crate) disorder: Vec<(Window, Window)>,
 }
 
 impl Windows {
     /// A worker acquired a lease that ends at `deadline` unless it is renewed or released.
-    pub(super) fn begin(&mut self, window: Window) {
+    pub(crate) fn begin(&mut self, window: Window) {
         self.closed.extend(self.open.insert(window.worker, window));
     }
 
     /// The worker's lease was renewed. Deadlines never move back.
-    pub(super) fn renew(&mut self, worker: usize, deadline: Moment) {
+    pub(crate) fn renew(&mut self, worker: usize, deadline: Moment) {
         if let Some(window) = self.open.get_mut(&worker) {
             window.until = window.until.max(deadline);
         }
     }
 
     /// The worker let go at `at`, or its lease had ended before.
-    pub(super) fn end(&mut self, worker: usize, at: Moment) {
+    pub(crate) fn end(&mut self, worker: usize, at: Moment) {
         if let Some(mut window) = self.open.remove(&worker) {
             window.until = window.until.min(at);
             self.closed.push(window);
@@ -59,45 +61,79 @@ impl Windows {
     }
 
     /// The window that is open now and ends last.
-    pub(super) fn holder(&self, now: Moment) -> Option<Window> {
+    pub(crate) fn holder(&self, now: Moment) -> Option<Window> {
         let current = self.open.values().filter(|window| window.until > now);
         current.max_by_key(|window| window.token).copied()
     }
 
     /// The worker's lease, over or not, until it is released or replaced.
-    pub(super) fn of(&self, worker: usize) -> Option<Window> {
+    pub(crate) fn of(&self, worker: usize) -> Option<Window> {
         self.open.get(&worker).copied()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.open.len() + self.closed.len()
+    pub(crate) fn len(&self) -> usize {
+        self.open.len() + self.closed.len() + self.settled.count
+    }
+
+    /// Judges the windows that began before `horizon`, and forgets them. Nothing must be reported of that time any more:
+    /// neither a lease that began nor, for one that ended by then, a renewal.
+    pub(crate) fn settle(&mut self, horizon: Moment) {
+        let open = std::mem::take(&mut self.open).into_iter();
+        let (over, open) =
+            open.partition::<BTreeMap<_, _>, _>(|(_, window)| window.until < horizon);
+        self.closed.extend(over.into_values());
+        self.open = open;
+        // Nothing that began after a window which is still open can be judged.
+        let oldest = self.open.values().map(|window| window.from).min();
+        let horizon = oldest.map_or(horizon, |oldest| oldest.min(horizon));
+        let settled = self
+            .closed
+            .extract_if(.., |window| window.from < horizon)
+            .collect();
+        self.settled.go_over(settled);
     }
 
     /// Looks at all windows, open ones as if they lasted until their deadline.
-    pub(super) fn judge(&self) -> Faults {
-        let mut all: Vec<_> = self.open.values().chain(&self.closed).copied().collect();
-        all.retain(|window| !window.is_empty());
-        all.sort_unstable_by_key(|window| (window.from, window.until, window.token));
-        let mut faults = Faults::default();
-        // The window so far that ends last, and the one with the largest token: comparing with neighbours alone would miss
-        // a short window inside of a long one.
-        let mut longest: Option<Window> = None;
-        let mut newest: Option<Window> = None;
-        for window in all {
-            if let Some(earlier) = longest.filter(|earlier| window.from < earlier.until) {
-                faults.overlaps.push((earlier, window));
+    pub(crate) fn judge(&self) -> Faults {
+        let mut sweep = self.settled.clone();
+        sweep.go_over(self.open.values().chain(&self.closed).copied().collect());
+        sweep.faults
+    }
+}
+
+/// Goes over windows in the order in which they began.
+#[derive(Clone, Debug, Default)]
+struct Sweep {
+    count: usize,
+    faults: Faults,
+    /// The window so far that ends last, and the one with the largest token: comparing with neighbours alone would miss a
+    /// short window inside of a long one.
+    longest: Option<Window>,
+    newest: Option<Window>,
+}
+
+impl Sweep {
+    /// The windows that come next, in any order among themselves.
+    fn go_over(&mut self, mut windows: Vec<Window>) {
+        self.count += windows.len();
+        windows.retain(|window| !window.is_empty());
+        windows.sort_unstable_by_key(|window| (window.from, window.until, window.token));
+        for window in windows {
+            if let Some(earlier) = self.longest.filter(|earlier| window.from < earlier.until) {
+                self.faults.overlaps.push((earlier, window));
             }
-            if let Some(earlier) = newest.filter(|earlier| window.token <= earlier.token) {
-                faults.disorder.push((earlier, window));
+            if let Some(earlier) = self.newest.filter(|earlier| window.token <= earlier.token) {
+                self.faults.disorder.push((earlier, window));
             }
-            longest = longest
+            self.longest = self
+                .longest
                 .filter(|known| known.until > window.until)
                 .or(Some(window));
-            newest = newest
+            self.newest = self
+                .newest
                 .filter(|known| known.token > window.token)
                 .or(Some(window));
         }
-        faults
     }
 }
 
@@ -193,5 +229,47 @@ mod tests {
             window(2, 3, 100, 200),
         ];
         assert_eq!(judged(&history), (0, 0));
+    }
+
+    #[test]
+    fn settling_in_between_changes_no_verdict() {
+        let history = [
+            window(0, 9, 0, 10),
+            window(1, 10, 9, 20),
+            window(2, 4, 20, 30),
+            window(3, 11, 35, 90),
+            window(4, 12, 40, 50),
+            window(5, 13, 85, 95),
+        ];
+        let at_once = judged(&history);
+        assert_eq!(at_once, (3, 1));
+        for horizon in [0, 5, 21, 36, 45, 100] {
+            let mut windows = Windows::default();
+            for window in &history[..3] {
+                windows.begin(*window);
+                windows.end(window.worker, window.until);
+            }
+            windows.begin(history[3]);
+            windows.settle(Moment::from_nanos(horizon.min(36)));
+            for window in &history[4..] {
+                windows.begin(*window);
+            }
+            windows.settle(Moment::from_nanos(horizon));
+            let faults = windows.judge();
+            assert_eq!((faults.overlaps.len(), faults.disorder.len()), at_once);
+            assert_eq!(windows.len(), history.len());
+        }
+    }
+
+    #[test]
+    fn a_window_that_is_still_open_holds_up_settling() {
+        let mut windows = Windows::default();
+        windows.begin(window(0, 1, 0, 100));
+        windows.begin(window(1, 2, 60, 70));
+        windows.settle(Moment::from_nanos(90));
+        windows.renew(0, Moment::from_nanos(120));
+        windows.begin(window(2, 3, 110, 130));
+        windows.settle(Moment::from_nanos(200));
+        assert_eq!(windows.judge().overlaps.len(), 2);
     }
 }

@@ -30,16 +30,16 @@ pub struct GuardOptions {}
 
 /// The supervisor's end of the guard.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     child: Child,
-    /// Its end makes the guard clean up, so it is open as long as the demonstration runs.
+    /// Its end makes the guard clean up, so it is open as long as the supervisor runs.
     pipe: Mutex<Option<ChildStdin>>,
     folder: PathBuf,
 }
 
 impl Guard {
     /// Starts the guard, which makes the temporary folder.
-    pub(super) fn start(program: &Path) -> Result<Self, Error> {
+    pub(crate) fn start(program: &Path) -> Result<Self, Error> {
         let mut child = Command::new(program)
             .arg0("redlock-lab")
             .arg("guard")
@@ -74,19 +74,19 @@ impl Guard {
         })
     }
 
-    /// The folder that everything of the demonstration lies in.
-    pub(super) fn folder(&self) -> &Path {
+    /// The folder that everything of the run lies in.
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// This child is to be killed when the supervisor is gone.
-    pub(super) fn watch(&self, pid: u32) -> Result<(), Error> {
+    pub(crate) fn watch(&self, pid: u32) -> Result<(), Error> {
         self.tell("watch", pid)
             .map_err(Error::system("talking to the guard"))
     }
 
     /// This child is about to be reaped, after which its id may become somebody else's.
-    pub(super) fn forget(&self, pid: u32) {
+    pub(crate) fn forget(&self, pid: u32) {
         // A guard that is gone kills nobody.
         let _ = self.tell("forget", pid);
     }

@@ -1,8 +1,8 @@
-//! What keeps a demonstration from running.
+//! What keeps a live run from going on.
 
 use std::io;
 
-/// Why the demonstration could not run, in one line.
+/// Why it could not run, in one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -35,7 +35,7 @@ pub enum Error {
 
 impl Error {
     /// For `map_err`: names what was tried when the operating system refused it.
-    pub(super) fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
+    pub(crate) fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::System {
             what,
             source: source.into(),

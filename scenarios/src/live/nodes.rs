@@ -15,7 +15,7 @@ const LONGEST_LOOK: Duration = Duration::from_millis(700);
 
 /// What is done to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
+pub(crate) enum Deed {
     /// SIGSTOP.
     Stop,
     /// SIGCONT.
@@ -28,7 +28,7 @@ pub(super) enum Deed {
 
 impl Deed {
     /// Does it; takes milliseconds.
-    pub(super) fn apply(self, cluster: &RedisCluster, node: usize) -> Result<(), ServerError> {
+    pub(crate) fn apply(self, cluster: &RedisCluster, node: usize) -> Result<(), ServerError> {
         let server = &cluster[node];
         match self {
             Self::Stop => server.stop(),
@@ -50,7 +50,7 @@ impl Deed {
 
 /// What the supervisor did to a node's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Process {
+pub(crate) enum Process {
     Running,
     Stopped,
     Killed,
@@ -58,7 +58,7 @@ pub(super) enum Process {
 
 /// What a node last said about its part in votes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Vote {
+pub(crate) enum Vote {
     /// Nothing yet, or nothing since its process changed.
     Unknown,
     /// It votes.
@@ -71,23 +71,23 @@ pub(super) enum Vote {
 
 /// One node.
 #[derive(Clone, Debug)]
-pub(super) struct NodeView {
-    pub(super) process: Process,
-    pub(super) vote: Vote,
+pub(crate) struct NodeView {
+    pub(crate) process: Process,
+    pub(crate) vote: Vote,
     /// When something was last done to it; what it said before tells nothing any more.
     changed: Moment,
 }
 
 /// The answers of all nodes.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
+pub(crate) struct Look {
     started: Moment,
     votes: Vec<Vote>,
 }
 
 /// What a look brought to light.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// The node came back without its memory.
     Quarantined(Duration),
     /// The node's quarantine is over.
@@ -96,7 +96,7 @@ pub(super) enum Change {
 
 impl NodeView {
     /// A node that was just admitted.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             process: Process::Running,
             vote: Vote::Admitted,
@@ -105,7 +105,7 @@ impl NodeView {
     }
 
     /// Something was done to the node.
-    pub(super) fn did(&mut self, deed: Deed) {
+    pub(crate) fn did(&mut self, deed: Deed) {
         self.process = deed.leaves();
         self.changed = now();
         if deed == Deed::RestartEmpty {
@@ -114,7 +114,7 @@ impl NodeView {
     }
 
     /// Whether the node takes part in votes now.
-    pub(super) fn votes(&self) -> bool {
+    pub(crate) fn votes(&self) -> bool {
         self.process == Process::Running && self.vote == Vote::Admitted
     }
 
@@ -149,7 +149,7 @@ impl fmt::Display for NodeView {
 }
 
 /// Takes a look into account; what changed, by node.
-pub(super) fn look(nodes: &mut [NodeView], look: Look) -> Vec<(usize, Change)> {
+pub(crate) fn look(nodes: &mut [NodeView], look: Look) -> Vec<(usize, Change)> {
     let mut changes = Vec::new();
     for (position, (node, vote)) in nodes.iter_mut().zip(look.votes).enumerate() {
         if node.process == Process::Running && node.changed < look.started {
@@ -160,7 +160,7 @@ pub(super) fn look(nodes: &mut [NodeView], look: Look) -> Vec<(usize, Change)> {
 }
 
 /// Looks at the nodes again and again, until nobody listens.
-pub(super) async fn watch<T: From<Look>>(redlock: Arc<Redlock>, tell: mpsc::UnboundedSender<T>) {
+pub(crate) async fn watch<T: From<Look>>(redlock: Arc<Redlock>, tell: mpsc::UnboundedSender<T>) {
     loop {
         let started = now();
         if let Some(found) = clock::within(LONGEST_LOOK, redlock.preflight()).await {

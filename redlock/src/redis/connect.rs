@@ -74,6 +74,10 @@ pub(super) async fn establish(
     let mut setup = open(shared, &reached).await?;
     let (server, client_id) = setup.introduce().await?;
     let (kill_forbidden, quarantine) = setup.succeed(past, &server).await?;
+    // The last reply and the end came together: the driver must not be polled again.
+    if setup.ended {
+        return Err(closed(&setup.health));
+    }
     setup.health.reset_on_close(false);
     Ok(Established {
         connection: setup.connection,
@@ -113,6 +117,7 @@ pub(super) async fn open(shared: Arc<Shared>, reached: &AtomicBool) -> Result<Se
         shared,
         connection,
         driver: Box::pin(driver),
+        ended: false,
         health,
     })
 }
@@ -122,6 +127,8 @@ pub(super) struct Setup {
     shared: Arc<Shared>,
     connection: MultiplexedConnection,
     driver: Driver,
+    /// Whether the driver has: it must not be polled again then.
+    ended: bool,
     health: Arc<Health>,
 }
 
@@ -191,16 +198,16 @@ impl Setup {
 
     /// Sends a pipeline and awaits its replies, while driving the connection.
     pub(super) async fn exchange(&mut self, pipe: &Pipeline) -> Result<Vec<Value>, Reason> {
-        let (connection, driver) = (&mut self.connection, &mut self.driver);
+        let (connection, driver, ended) = (&mut self.connection, &mut self.driver, &mut self.ended);
         let mut replies = Box::pin(connection.send_packed_commands(pipe, 0, pipe.len()));
         let result = poll_fn(|cx| {
             if let Poll::Ready(result) = replies.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
             }
-            let ended = Pin::new(&mut *driver).poll(cx).is_ready();
+            *ended = *ended || Pin::new(&mut *driver).poll(cx).is_ready();
             match replies.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(Some(result)),
-                Poll::Pending if ended => Poll::Ready(None),
+                Poll::Pending if *ended => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             }
         });

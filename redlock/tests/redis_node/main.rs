@@ -5,6 +5,7 @@ mod broken;
 mod guard;
 mod preflight;
 mod refused;
+mod rows;
 mod scripts;
 mod support;
 mod verbs;

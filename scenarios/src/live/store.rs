@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_seals_the_fenced_counter_for_older_tokens() {
+    fn fencing_sealed_on_read() {
         let mut store = Store::default();
         assert_eq!(value(store.answer(Ask::ReadFenced { token: 10 })), 0);
         assert_eq!(value(store.answer(Ask::ReadFenced { token: 11 })), 0);

@@ -64,8 +64,10 @@ async fn one_down_no_slowdown() {
     let (cluster, _) = admitted(4).await;
     let closed = ClosedPort::new().unwrap();
     let urls = cluster.urls().into_iter().chain([closed.url()]);
+    let sockets = Counting::new();
     // A cluster of four was admitted; this one has five nodes and settings of its own.
     let client = builder(urls)
+        .connector(sockets.clone())
         .prefix("five")
         .ttl(SECOND)
         .max_ttl(SECOND)
@@ -89,6 +91,8 @@ async fn one_down_no_slowdown() {
             "answered at once, without connecting for each call: {down:?}"
         );
     }
+    let tried = sockets.opened(closed.port());
+    assert!(tried <= sockets.patient(), "{tried} attempts to connect");
 }
 
 #[tokio::test]
@@ -169,7 +173,10 @@ async fn readonly_node() {
 
 #[tokio::test]
 async fn pool_exhaustion() {
-    let (cluster, client) = admitted(3).await;
+    let (cluster, _) = admitted(3).await;
+    let sockets = Counting::new();
+    let connecting = builder(cluster.urls()).connector(sockets.clone());
+    let client = connecting.build().unwrap();
     cluster[0].kill();
     let connections = |server: &RedisServer| -> usize {
         server.info("connected_clients").unwrap().parse().unwrap()
@@ -184,7 +191,10 @@ async fn pool_exhaustion() {
         }
     });
     future::join_all(work).await;
-    // One connection per node and client, and the one that asks.
+    // One connection per node and client, made once, and the one that asks.
+    assert_eq!(sockets.opened(cluster[1].port()), 1);
+    let tried = sockets.opened(cluster[0].port());
+    assert!(tried <= sockets.patient(), "{tried} attempts to connect");
     assert!(
         connections(&cluster[1]) <= 3,
         "{} connections",

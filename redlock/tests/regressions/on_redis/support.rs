@@ -2,6 +2,7 @@
 //!
 //! The tests beside it import everything from here.
 
+use std::{collections::BTreeMap, sync::Mutex};
 pub(crate) use std::{
     future::Future,
     sync::Arc,
@@ -10,6 +11,7 @@ pub(crate) use std::{
 
 pub(crate) use futures::future;
 pub(crate) use redlock::{AcquireError, Answer, BuildError, Builder, Lease, Reason, Redlock};
+use redlock::{Address, ConnectError, Connector, NodeStream, SystemConnector, runtime::BoxFuture};
 pub(crate) use redlock_testkit::{
     ClosedPort, Cut, Flow, Listener, Proxy, RedisCluster, RedisServer, ServerOptions,
 };
@@ -56,4 +58,43 @@ pub(crate) async fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
 
 pub(crate) async fn is_outstanding(future: impl Future) -> bool {
     futures::FutureExt::now_or_never(future).is_none()
+}
+
+/// Opens sockets, and counts them by port.
+#[derive(Debug)]
+pub(crate) struct Counting {
+    since: Instant,
+    opened: Mutex<BTreeMap<u16, usize>>,
+}
+
+impl Counting {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            since: Instant::now(),
+            opened: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn opened(&self, port: u16) -> usize {
+        let opened = self.opened.lock().unwrap();
+        opened.get(&port).copied().unwrap_or_default()
+    }
+
+    /// How often a client that waits longer and longer, up to a second, tries to connect to a node that
+    /// is down.
+    pub(crate) fn patient(&self) -> usize {
+        10 + usize::try_from(self.since.elapsed().as_millis() / 500).unwrap()
+    }
+}
+
+impl Connector for Counting {
+    fn connect<'a>(
+        &'a self,
+        address: &'a Address,
+    ) -> BoxFuture<'a, Result<Box<dyn NodeStream>, ConnectError>> {
+        if let Address::Tcp { port, .. } = address {
+            *self.opened.lock().unwrap().entry(*port).or_default() += 1;
+        }
+        SystemConnector.connect(address)
+    }
 }

@@ -17,6 +17,9 @@ use super::{
 /// No report is later than this: pauses last some seconds at most.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
+/// A supervisor that does not run for that long, where ten milliseconds are usual, is on a machine that is overloaded.
+const STALL: Duration = Duration::from_millis(200);
+
 /// One resource: who held it, and what it protects.
 #[derive(Clone, Debug)]
 pub(super) struct Resource {
@@ -41,6 +44,10 @@ pub(super) struct Tally {
     /// Of these, the ones whose writer we had stopped, or kept waiting, when the deadline passed.
     pub(super) late_in_pause: u64,
     pub(super) faults: BTreeMap<&'static str, u64>,
+    /// Faults that the server was too busy to take.
+    pub(super) missed: u64,
+    /// How often the supervisor itself did not get to run for longer than [`STALL`].
+    pub(super) stalls: u64,
     /// How long a quorum of nodes was up and admitted.
     pub(super) quorum: Duration,
 }
@@ -112,7 +119,10 @@ impl Ledger {
     pub(super) fn tick(&mut self, watched: bool) {
         let now = now();
         let voting = self.nodes.iter().filter(|node| node.votes()).count();
-        let quorum = watched && voting >= QUORUM;
+        // When this process, which has next to nothing to do, was kept from running, so were the nodes.
+        let stalled = now - self.ticked > STALL;
+        self.tally.stalls += u64::from(stalled);
+        let quorum = watched && voting >= QUORUM && !stalled;
         if quorum {
             self.tally.quorum += now - self.ticked;
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use redlock_testkit::{Error as ServerError, RedisCluster};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use super::{clock, nodes::Deed, script::Hit, stage::Input};
 
@@ -63,25 +63,39 @@ impl Hit {
     }
 }
 
-/// Hits a node in the background, from beginning to end.
-pub(super) fn hit(
-    cluster: &Arc<RedisCluster>,
-    node: usize,
-    hit: Hit,
-    tell: &mpsc::UnboundedSender<Input>,
-) {
-    let (cluster, tell) = (cluster.clone(), tell.clone());
-    clock::spawn(async move {
-        let mut done = apart(&cluster, move |cluster| hit.begin(cluster, node)).await;
-        if done.is_ok() {
+/// The nodes, and who is at them.
+#[derive(Debug)]
+pub(super) struct Nemesis {
+    cluster: Arc<RedisCluster>,
+    /// One fault at a time: on a busy machine one may take longer than the script thought.
+    busy: Vec<Arc<Mutex<()>>>,
+}
+
+impl Nemesis {
+    pub(super) fn new(cluster: Arc<RedisCluster>) -> Self {
+        let busy = (0..cluster.len()).map(|_| Arc::default()).collect();
+        Self { cluster, busy }
+    }
+
+    /// Hits a node in the background, from beginning to end.
+    pub(super) fn hit(&self, node: usize, hit: Hit, tell: &mpsc::UnboundedSender<Input>) {
+        let (cluster, busy, tell) = (self.cluster.clone(), self.busy[node].clone(), tell.clone());
+        clock::spawn(async move {
+            let _turn = busy.lock().await;
+            let done = apart(&cluster, move |cluster| hit.begin(cluster, node)).await;
             clock::sleep(hit.lasting()).await;
-            done = apart(&cluster, move |cluster| hit.end(cluster, node)).await;
-        }
-        let _ = tell.send(match done {
-            Ok(()) => Input::Recovered(node, hit),
-            Err(reason) => Input::Broken(reason),
+            let over = apart(&cluster, move |cluster| hit.end(cluster, node)).await;
+            let _ = tell.send(match over {
+                Ok(()) => Input::Recovered {
+                    node,
+                    hit,
+                    // A server that is too busy to take the command was not hit; that is no reason to stop.
+                    missed: done.is_err(),
+                },
+                Err(reason) => Input::Broken(reason),
+            });
         });
-    });
+    }
 }
 
 /// On a thread of its own: the testkit blocks.

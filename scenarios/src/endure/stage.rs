@@ -15,6 +15,7 @@ use super::{
     crew::{Orders, Post},
     error::Error,
     guard::Guard,
+    nemesis::Nemesis,
     nodes::{self, Look},
     options::{NODES, Options, Plant},
     plant,
@@ -35,7 +36,14 @@ pub(super) enum Input {
     /// The nodes were looked at.
     Looked(Look),
     /// What was done to a node is over.
-    Recovered(usize, Hit),
+    Recovered {
+        /// The node.
+        node: usize,
+        /// What was done.
+        hit: Hit,
+        /// Whether it did not succeed.
+        missed: bool,
+    },
     /// Something that was to be done to a node failed.
     Broken(String),
 }
@@ -52,6 +60,7 @@ impl From<Look> for Input {
 pub(super) struct Stage {
     pub(super) crew: Vec<Post>,
     pub(super) cluster: Arc<RedisCluster>,
+    pub(super) nemesis: Nemesis,
     pub(super) orders: Orders,
     pub(super) guard: Arc<Guard>,
     /// The position of each process' worker, by the number of the process.
@@ -96,9 +105,11 @@ impl Stage {
         let socket = guard.folder().join("store.sock");
         let listener = UnixListener::bind(&socket).map_err(Error::system("making the socket"))?;
         clock::spawn(listen(listener, tell.clone()));
+        let cluster = Arc::new(cluster);
         let mut stage = Self {
             crew: Vec::new(),
-            cluster: Arc::new(cluster),
+            nemesis: Nemesis::new(cluster.clone()),
+            cluster,
             orders: Orders {
                 program,
                 socket,

@@ -47,6 +47,8 @@ pub(super) struct Figures<'a> {
     clean_after_ms: Option<u128>,
     shutdown_ms: u128,
     faults: &'a BTreeMap<&'static str, u64>,
+    faults_missed: u64,
+    machine_stalls: u64,
     memory_kib: Option<Memory>,
 }
 
@@ -107,6 +109,8 @@ pub(super) fn figures<'a>(
         clean_after_ms: ledger.end.clean_after.map(|after| after.as_millis()),
         shutdown_ms: ledger.end.drained.as_millis(),
         faults: &tally.faults,
+        faults_missed: tally.missed,
+        machine_stalls: tally.stalls,
         memory_kib: memory(&ledger.end.usage),
     }
 }
@@ -194,6 +198,11 @@ pub(super) fn table(figures: &Figures<'_>) -> String {
             "longest gap meanwhile",
             format!("{} ms", figures.longest_gap_ms),
             "TTL + 2 s",
+        ),
+        (
+            "stalls of the machine over 200 ms",
+            figures.machine_stalls.to_string(),
+            "",
         ),
         (
             "nodes free of keys after",

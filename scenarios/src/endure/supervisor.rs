@@ -16,7 +16,6 @@ use super::{
     ending,
     error::Error,
     ledger::{Ledger, Write, hand},
-    nemesis,
     options::{NODES, Options, Plant, TTL},
     script::{self, Act, Step},
     setup,
@@ -205,7 +204,7 @@ impl Run {
                 if let Some((begin, _)) = hit.seen() {
                     self.ledger.nodes[node].did(begin);
                 }
-                nemesis::hit(&self.stage.cluster, node, hit, &self.tell);
+                self.stage.nemesis.hit(node, hit, &self.tell);
             }
             Act::StopWorker(worker, time) => {
                 // One that is gone is noticed by the end of its connection.
@@ -265,8 +264,11 @@ impl Run {
                     self.note(&format!("node {node} {change:?}"));
                 }
             }
-            Input::Recovered(node, hit) => {
-                self.note(&format!("node {node} recovered from {hit:?}"));
+            Input::Recovered { node, hit, missed } => {
+                self.note(&format!(
+                    "node {node} recovered from {hit:?}, missed: {missed}"
+                ));
+                self.ledger.tally.missed += u64::from(missed);
                 if let Some((_, end)) = hit.seen() {
                     self.ledger.nodes[node].did(end);
                 }

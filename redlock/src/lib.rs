@@ -65,6 +65,7 @@ pub mod manual;
 #[cfg(feature = "memory")]
 pub mod memory;
 pub mod node;
+pub mod preflight;
 pub mod protocol;
 pub mod redis;
 pub mod report;
@@ -72,14 +73,14 @@ pub mod runtime;
 pub mod settings;
 
 pub use client::{
-    Builder, Lease, NodeFactory, OnLoss, Preflight, PreflightNode, Redlock, Request,
-    ShutdownReport, Undelivered,
+    Builder, Lease, NodeFactory, OnLoss, Redlock, Request, ShutdownReport, Undelivered,
 };
 pub use connector::{Address, ConnectError, Connector, NodeStream, SystemConnector};
 pub use error::{
     AcquireError, AdmitError, BuildError, ExtendError, ResourceError, TtlError, WithError,
 };
 pub use node::{GuardState, Node, NodeFacts};
+pub use preflight::{Finding, Preflight, PreflightNode, Problem, Severity};
 pub use protocol::{Answer, Drift, FencingToken, OwnerToken, Ppm, Reason};
 pub use report::{NodeReport, ReleaseReport, Report};
 pub use runtime::{BoxFuture, NoRuntime, Runtime, TokioRuntime};

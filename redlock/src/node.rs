@@ -4,7 +4,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::protocol::{Answer, OwnerToken, key::LockKey};
+use crate::{
+    preflight::Probe,
+    protocol::{Answer, OwnerToken, key::LockKey},
+};
 
 /// One call to one node.
 #[derive(Clone, Debug)]
@@ -137,6 +140,12 @@ pub trait Node: Send + Sync + fmt::Debug + 'static {
         &self,
         inspection: Inspection,
     ) -> crate::runtime::BoxFuture<'static, Result<NodeFacts, crate::protocol::Reason>>;
+
+    /// Asks about the server's configuration, for a preflight. A node that cannot be asked says
+    /// nothing.
+    fn probe(&self) -> crate::runtime::BoxFuture<'static, Result<Probe, crate::protocol::Reason>> {
+        Box::pin(async { Ok(Probe::default()) })
+    }
 }
 
 /// What to look at, or to change, in a node's guard record.
@@ -185,7 +194,7 @@ pub enum GuardState {
     Admitted,
     /// The node does not vote yet.
     Quarantined {
-        /// How long it still lasts; `max_ttl` when it has yet to be started by an acquisition.
+        /// How long it still lasts, as far as this client knows; `max_ttl` when it has yet to begin.
         remaining: Duration,
     },
     /// The record holds other settings than this client's.
@@ -195,4 +204,20 @@ pub enum GuardState {
     },
     /// The cluster neither fences nor guards: nodes keep no record.
     NotUsed,
+}
+
+impl fmt::Display for GuardState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => {
+                f.write_str("no guard record: new, flushed or restarted without its data")
+            }
+            Self::Admitted => f.write_str("admitted"),
+            Self::Quarantined { remaining } => {
+                write!(f, "quarantined for {} ms more", remaining.as_millis())
+            }
+            Self::OtherSettings { stored } => write!(f, "stores other settings: {stored}"),
+            Self::NotUsed => f.write_str("no guard record needed"),
+        }
+    }
 }

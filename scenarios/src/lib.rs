@@ -1,10 +1,14 @@
 //! Named fault scenarios and the command line that runs them.
 //!
-//! [`demo`] shows the client at work on real servers, in a terminal, while things go wrong.
+//! [`demo`] shows the client at work on real servers, in a terminal, while things go wrong; [`endure`] is the failure test;
+//! [`live`] is what live runs share. [`preflight`] looks at somebody's nodes.
 #![cfg_attr(
     not(unix),
-    doc = "It compiles for Unix only: the demonstration stops processes and needs sockets with a path."
+    doc = "It compiles for Unix only: live runs stop processes and needs sockets with a path."
 )]
 #![cfg(unix)]
 
 pub mod demo;
+pub mod endure;
+pub mod live;
+pub mod preflight;

@@ -6,7 +6,12 @@ mod cli {
     use std::process::ExitCode;
 
     use clap::{Parser, Subcommand};
-    use scenarios::demo::{self, GuardOptions, Options, WorkerOptions};
+    use scenarios::{
+        demo::{self, Options, WorkerOptions},
+        endure,
+        live::{self, GuardOptions},
+        preflight,
+    };
 
     /// Shows the Redlock client at work on five real redis-server processes, while nodes and holders are stopped and killed.
     ///
@@ -24,10 +29,17 @@ mod cli {
     enum Command {
         /// The live demonstration; what runs when no command is given.
         Demo(Options),
+        /// The failure test: workers contend while nodes and workers are stopped, killed and restarted; any duration.
+        Endure(endure::Options),
+        /// Looks at the nodes of a cluster and says what stands in the way: the first thing an operator runs.
+        Preflight(preflight::Options),
+        /// A contending worker: a child process of the failure test.
+        #[command(hide = true)]
+        EndureWorker(endure::WorkerOptions),
         /// A contending worker: a child process of the demonstration.
         #[command(hide = true)]
         Worker(WorkerOptions),
-        /// What removes everything when the demonstration is killed: a child process of it.
+        /// What removes everything when a supervisor is killed: a child process of it.
         #[command(hide = true)]
         Guard(GuardOptions),
     }
@@ -36,8 +48,11 @@ mod cli {
         let cli = Cli::parse();
         let ended = match cli.command.unwrap_or(Command::Demo(cli.demo)) {
             Command::Demo(options) => demo::run(&options),
+            Command::Endure(options) => endure::run(&options),
+            Command::Preflight(options) => preflight::run(&options),
+            Command::EndureWorker(options) => endure::work(&options).map(|()| 0),
             Command::Worker(options) => demo::work(&options).map(|()| 0),
-            Command::Guard(options) => demo::guard(&options).map(|()| 0),
+            Command::Guard(options) => live::guard(&options).map(|()| 0),
         };
         ExitCode::from(ended.unwrap_or_else(|error| {
             // Not `eprintln!`, which panics when nobody reads any more.
@@ -57,8 +72,6 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(unix))]
 fn main() -> std::process::ExitCode {
-    eprintln!(
-        "redlock-lab: the demonstration stops processes with signals, so it needs Linux or macOS"
-    );
+    eprintln!("redlock-lab: live runs stop processes with signals, so it needs Linux or macOS");
     std::process::ExitCode::from(2)
 }

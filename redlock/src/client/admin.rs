@@ -1,6 +1,6 @@
 //! Looking at the nodes, and changing their guard records on purpose.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::future::{self, Either};
 
@@ -8,83 +8,53 @@ use super::shared::Shared;
 use crate::{
     error::AdmitError,
     node::{GuardState, Inspection, Node, NodeFacts},
-    protocol::{Quorum, Reason},
+    preflight::{Judge, Preflight, PreflightNode, Probe},
+    protocol::Reason,
 };
 
 /// The longest that one node's answer is waited for: connecting and one script.
 const LONGEST_LOOK: Duration = Duration::from_secs(3);
 
-/// What a look at all nodes found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Preflight {
-    /// How many of how many nodes have to agree.
-    pub quorum: Quorum,
-    /// The nodes, in configured order.
-    pub nodes: Vec<PreflightNode>,
-}
-
-/// What a look at one node found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PreflightNode {
-    /// The node's name: its address without user and password.
-    pub node: Arc<str>,
-    /// What it said about itself, or why it cannot take part.
-    pub facts: Result<NodeFacts, Reason>,
-}
-
-impl Preflight {
-    /// Whether a quorum of nodes votes now.
-    pub fn is_ready(&self) -> bool {
-        let votes = |node: &&PreflightNode| matches!(&node.facts, Ok(facts) if matches!(facts.guard, GuardState::Admitted | GuardState::NotUsed));
-        self.quorum.reached(self.nodes.iter().filter(votes).count())
-    }
-}
-
-impl fmt::Display for Preflight {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for node in &self.nodes {
-            match &node.facts {
-                Ok(facts) => {
-                    writeln!(f, "{}: Redis {}, {}", node.node, facts.version, facts.guard)?
-                }
-                Err(reason) => writeln!(f, "{}: {reason}", node.node)?,
-            }
-        }
-        let ready = if self.is_ready() {
-            "ready"
-        } else {
-            "not ready"
-        };
-        write!(f, "{ready}: {} nodes have to agree", self.quorum)
-    }
-}
-
-impl fmt::Display for GuardState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent => {
-                f.write_str("no guard record: new, flushed or restarted without its data")
-            }
-            Self::Admitted => f.write_str("admitted"),
-            Self::Quarantined { remaining } => {
-                write!(f, "quarantined for {} ms more", remaining.as_millis())
-            }
-            Self::OtherSettings { stored } => write!(f, "stores other settings: {stored}"),
-            Self::NotUsed => f.write_str("no guard record needed"),
-        }
-    }
-}
-
 pub(super) async fn preflight(shared: &Shared) -> Preflight {
-    Preflight {
-        quorum: shared.config.quorum(),
-        nodes: ask_all(shared, Inspection::Look).await,
+    let asked = shared.nodes.iter().map(|node| async {
+        future::join(ask(shared, node, Inspection::Look), probe(shared, node)).await
+    });
+    let mut servers: BTreeMap<String, Arc<str>> = BTreeMap::new();
+    let mut nodes = Vec::with_capacity(shared.nodes.len());
+    let answers = future::join_all(asked).await;
+    for ((facts, probe), name) in answers.into_iter().zip(&shared.names) {
+        let run_id = probe.as_ref().and_then(|probe| probe.run_id.clone());
+        let same_server = run_id.as_ref().and_then(|id| servers.get(id).cloned());
+        if let Some(run_id) = run_id {
+            servers.entry(run_id).or_insert_with(|| name.clone());
+        }
+        let judge = Judge {
+            settings: &shared.config.settings,
+            node_timeout: shared.config.node_timeout,
+            same_server,
+        };
+        let findings = judge.findings(&facts, probe.as_ref());
+        nodes.push(PreflightNode {
+            node: name.clone(),
+            facts,
+            probe,
+            findings,
+        });
+    }
+    Preflight::new(shared.config.quorum(), nodes)
+}
+
+/// A node that cannot be asked about its configuration says why over its other connection.
+async fn probe(shared: &Shared, node: &Arc<dyn Node>) -> Option<Probe> {
+    let most = shared.runtime.sleep(LONGEST_LOOK);
+    match future::select(node.probe(), most).await {
+        Either::Left((probe, _)) => probe.ok(),
+        Either::Right(_) => None,
     }
 }
 
 pub(super) async fn admit_new_cluster(shared: &Shared) -> Result<(), AdmitError> {
-    for PreflightNode { node, facts } in ask_all(shared, Inspection::Look).await {
-        let node = node.to_string();
+    for (node, facts) in ask_all(shared, Inspection::Look).await {
         match facts {
             Err(reason) => return Err(AdmitError::Unreachable { node, reason }),
             Ok(NodeFacts {
@@ -114,17 +84,14 @@ async fn change_all(shared: &Shared, change: Inspection) -> Result<(), AdmitErro
     Ok(())
 }
 
-async fn ask_all(shared: &Shared, inspection: Inspection) -> Vec<PreflightNode> {
-    let asked = shared
-        .nodes
-        .iter()
-        .zip(&shared.names)
-        .map(|(node, name)| async {
-            PreflightNode {
-                node: name.clone(),
-                facts: ask(shared, node, inspection).await,
-            }
-        });
+async fn ask_all(
+    shared: &Shared,
+    inspection: Inspection,
+) -> Vec<(String, Result<NodeFacts, Reason>)> {
+    let asked = shared.nodes.iter().map(|node| async move {
+        let facts = ask(shared, node, inspection).await;
+        (node.name().to_owned(), facts)
+    });
     future::join_all(asked).await
 }
 

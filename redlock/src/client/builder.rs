@@ -54,7 +54,7 @@ enum NodeSource {
 /// | setting | default | why |
 /// |---|---|---|
 /// | [`ttl`](Builder::ttl) | 10 s | long enough that one ntpd step (128 ms) is nearly within the drift allowance, short enough to wait for a holder that died |
-/// | [`max_ttl`](Builder::max_ttl) | 30 s | three times the TTL, for requests that ask for more; a node that forgot its keys stays out for this long |
+/// | [`max_ttl`](Builder::max_ttl) | 30 s | three times the TTL, for requests that ask for more; a node that forgot its keys stays out until a client has measured this long |
 /// | [`drift`](Builder::drift) | 1% + 2 ms (ρ = 5,026 ppm on both sides, σ = 0) | what Redlock clients customarily allow |
 /// | [`min_validity`](Builder::min_validity) | 0 | any lease that is still valid may be worth having; raise it to what the work needs |
 /// | [`quorum`](Builder::quorum) | ⌊N/2⌋ + 1 | the smallest majority tolerates the most nodes that are down |

@@ -16,7 +16,6 @@ mod shared;
 mod shutdown;
 mod watcher;
 
-pub use admin::{Preflight, PreflightNode};
 pub use builder::{Builder, NodeFactory};
 pub use lease::Lease;
 pub use redlock::Redlock;

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    admin::{self, Preflight},
+    admin,
     builder::Builder,
     lease::Lease,
     request::Request,
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     error::{AcquireError, AdmitError, WithError},
+    preflight::Preflight,
     runtime::BoxFuture,
 };
 
@@ -108,8 +109,12 @@ impl Redlock {
         request.with_send(body).await
     }
 
-    /// Looks at every node and says what it found: who answers, which version, whether it votes.
-    /// Changes nothing.
+    /// Looks at every node and judges what it finds: who answers, whether it votes, and everything about
+    /// its configuration, clock and permissions that speaks against relying on it. Print it when a
+    /// service starts; [`Preflight::is_ready`] says whether locks can be acquired now.
+    ///
+    /// Opens one more connection to each Redis node, for as long as it takes. Changes nothing, except
+    /// that a node which is due for a quarantine begins it.
     ///
     /// # Cancellation
     ///

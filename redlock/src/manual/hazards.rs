@@ -26,12 +26,24 @@
 //! set back: the node would grant again what it had granted before, and a quorum of three loses its
 //! common node. Every acquisition compares the node's identity (`run_id:master_replid`) with the one
 //! that was admitted; on a mismatch the node quarantines itself for `max_ttl`, after which no lease
-//! that it forgot can be valid. The guard record, the admitted identity and the counters live in one
-//! hash, so they are lost together with the keys. Deleting single keys goes unnoticed by this: set
-//! `maxmemory-policy noeviction`.
+//! that it forgot can be valid. Its own clock does not end the quarantine: it was wrong until the time
+//! daemon stepped it, just after boot. The node's quarantine key must have expired *and* a client must
+//! prove, with the quarantine's random nonce, that it measured `max_ttl` on the slowest of its own
+//! clocks. The guard record, the admitted identity and the counters live in one
+//! hash, so they are lost together with the keys.
 //!
-//! A failover to a replica and back leaves the connection and the run id in place while keys are lost:
-//! nodes with replicas are refused while the restart guard is on.
+//! A machine set back to a snapshot keeps its identity. Each client tells the node a fencing counter
+//! that it has seen there; a node whose counter is lower is quarantined before it can vote. A client
+//! that has seen nothing since the snapshot cannot tell.
+//!
+//! Deleting single keys goes unnoticed by all of this. Eviction does so by policy, and takes lock keys
+//! first because they have a TTL: nodes with a `maxmemory-policy` other than `noeviction` are refused.
+//!
+//! A failover to a replica and back leaves the connection and the run id in place while keys are lost.
+//! Nodes with connected replicas are therefore refused, when connecting and at every look at the node
+//! (every 10 s), unless all clients use [`strict_identity`](crate::Builder::strict_identity): then every
+//! acquisition reads the node's replication id, which each promotion changes. A replica that is attached
+//! and promoted between two looks is noticed at the second, not before; if that can happen, be strict.
 //!
 //! # A node's clock is wrong
 //!

@@ -7,6 +7,30 @@
 //! too. Persistence is not needed for exclusion, the quarantine stands in for it; it saves the
 //! quarantine nothing, because a restarted node cannot prove that its last second is complete.
 //!
+//! Nodes with replicas, or behind a proxy that speaks the Redis protocol, need
+//! [`strict_identity`](crate::Builder::strict_identity) on all clients.
+//!
+//! # Before you rely on it
+//!
+//! [`preflight`](crate::Redlock::preflight) asks every node about itself and prints as a report. It
+//! finds, each with what to do about it:
+//!
+//! | finding | severity |
+//! |---|---|
+//! | a replica, a member of a Redis Cluster, too old a version, or not to be reached | refused |
+//! | connected replicas, without strict identity | refused |
+//! | two addresses of one server | refused |
+//! | `maxmemory-policy` other than `noeviction` | refused |
+//! | stored settings that differ from this client's | refused |
+//! | a command that locks need and the user may not run | refused; `client\|kill`: warning |
+//! | no guard record, or quarantined, and for how long | warning |
+//! | a clock more than `max_ttl`/4 from ours | warning |
+//! | a round trip above half the `node_timeout` | warning |
+//! | restart guard off, and not `appendfsync always` | warning |
+//!
+//! It also says what is kept when a node loses its memory: only with `appendfsync always` does the
+//! order of [fencing tokens](super::fencing) not rest on the nodes' clocks then.
+//!
 //! # First deployment
 //!
 //! Unknown nodes start in quarantine for `max_ttl`: nobody can tell a new node from one that forgot.
@@ -15,9 +39,19 @@
 //!
 //! # A node restarts
 //!
-//! Nothing to do. It is quarantined from the first acquisition that reaches it, and votes again
-//! `max_ttl` later. Restarting a majority within `max_ttl` stops all acquisitions for up to that long;
-//! roll restarts slower than that.
+//! Nothing to do. It is quarantined as soon as a connected client reconnects, and votes again once one
+//! client has measured `max_ttl` (and half a percent, for its clock's drift) on the slowest of its own
+//! clocks: the node's clock alone is not believed, because it steps just after boot. Any client that
+//! runs measures, whether or not it acquires anything: clients look at their nodes every 10 s, or every
+//! third of `max_ttl` if that is shorter, and again when the time is up.
+//!
+//! Each client measures from when *it* first heard of the quarantine. If no client ran meanwhile, or
+//! the one that measured ended, the others go on from where they are: a client that starts a minute
+//! after the restart of a node which nobody else watched waits `max_ttl` from then. The time that a
+//! client's machine sleeps is not counted.
+//!
+//! Restarting a majority within `max_ttl` stops all acquisitions for up to that long; roll restarts
+//! slower than that.
 //!
 //! # Changing settings
 //!
@@ -29,10 +63,12 @@
 //!
 //! # Permissions
 //!
-//! With ACLs the client's user needs `+hello +auth +select +client|id +client|kill +info +script|load
-//! +evalsha +eval +get +set +del +pttl +pexpire +type +exists +hget +hmget +hset +hdel +hlen +time` and
-//! the keys `~<prefix>:*`. Without `client|kill` a broken connection may leave a key behind for its TTL;
-//! the client says so once in its log.
+//! With ACLs the client's user needs `+client|id +client|kill +info +script|load +evalsha +eval +get
+//! +set +del +pttl +pexpire +type +exists +hget +hmget +hset +hdel +time` and the keys `~<prefix>:*`;
+//! `+select`, too, if its URL names a database. The preflight tries each of them and names what is
+//! missing. Without `client|kill` a broken connection may leave a key behind for its TTL; the client
+//! says so once in its log. With `+config|get` the preflight can say whether the node forces every
+//! write to disk.
 //!
 //! # What an error means
 //!
@@ -46,5 +82,5 @@
 //!
 //! # Watching it
 //!
-//! Every operation and node call is a `tracing` span or event. Worth an alert: "the lock key vanished
-//! although the node did not restart", "not renewed further", and any lost lease.
+//! Every operation and node call is a `tracing` span or event. Worth an alert: "a fencing counter fell",
+//! "the lock key vanished although the node did not restart", "not renewed further", and any lost lease.

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     node::{GuardState, Inspection, Node, NodeFacts, Reply, Request},
+    preflight::{ClockOffset, Persistence, Probe},
     protocol::{Drift, Reason},
     runtime::{BoxFuture, Runtime},
     settings::Settings,
@@ -60,6 +61,33 @@ impl Node for MemoryNode {
                 }
             }
         })
+    }
+
+    fn probe(&self) -> BoxFuture<'static, Result<Probe, Reason>> {
+        let link = Arc::clone(&self.link);
+        let reachable = self.inspect(Inspection::Look);
+        Box::pin(async move {
+            reachable.await?;
+            Ok(describe(&link))
+        })
+    }
+}
+
+fn describe(link: &Link) -> Probe {
+    let state = lock(&link.server.state);
+    let identity = identity(&link.server, state.store.identity());
+    Probe {
+        version: Some("memory".into()),
+        run_id: identity.split(':').next().map(str::to_owned),
+        role: Some("master".into()),
+        replicas: Some(0),
+        eviction_policy: Some("noeviction".into()),
+        persistence: Some(Persistence::None),
+        clock: Some(ClockOffset::between(
+            state.now(),
+            link.runtime.wall_micros(),
+        )),
+        ..Probe::default()
     }
 }
 

@@ -24,7 +24,9 @@ pub enum Answer {
     /// The node may have forgotten keys (it restarted, was flushed, or is new) and does not vote
     /// until this much time has passed.
     Quarantined {
-        /// How long the quarantine still lasts.
+        /// How long the quarantine still lasts, as far as this client knows: the larger of what the
+        /// node's clock asks for and what the client has yet to measure. Shorter if another client
+        /// began to measure earlier.
         remaining: Duration,
     },
     /// An extension or a publication was applied to a key that is still ours.

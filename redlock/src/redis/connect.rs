@@ -71,6 +71,27 @@ pub(super) async fn establish(
     past: Past,
     reached: Arc<AtomicBool>,
 ) -> Result<Established, Reason> {
+    let mut setup = open(shared, &reached).await?;
+    let (server, client_id) = setup.introduce().await?;
+    let (kill_forbidden, quarantine) = setup.succeed(past, &server).await?;
+    // The last reply and the end came together: the driver must not be polled again.
+    if setup.ended {
+        return Err(closed(&setup.health));
+    }
+    setup.health.reset_on_close(false);
+    Ok(Established {
+        connection: setup.connection,
+        driver: setup.driver,
+        health: setup.health,
+        server,
+        client_id,
+        kill_forbidden,
+        quarantine,
+    })
+}
+
+/// Opens a connection and logs in. `reached` is set once the server's port has accepted.
+pub(super) async fn open(shared: Arc<Shared>, reached: &AtomicBool) -> Result<Setup, Reason> {
     let stream = shared.connector.connect(&shared.address).await;
     let stream = stream.map_err(|error| match error {
         ConnectError::Io(error) => Reason::Connect(error.to_string().into()),
@@ -92,30 +113,22 @@ pub(super) async fn establish(
         .await
         .map_err(|error| refusal(&error, &health))
         .map_err(|reason| hint(reason, &shared.address, &health))?;
-    let mut setup = Setup {
+    Ok(Setup {
         shared,
         connection,
         driver: Box::pin(driver),
+        ended: false,
         health,
-    };
-    let (server, client_id) = setup.introduce().await?;
-    let (kill_forbidden, quarantine) = setup.succeed(past, &server).await?;
-    setup.health.reset_on_close(false);
-    Ok(Established {
-        connection: setup.connection,
-        driver: setup.driver,
-        health: setup.health,
-        server,
-        client_id,
-        kill_forbidden,
-        quarantine,
     })
 }
 
-struct Setup {
+/// A connection on which a server is asked who it is.
+pub(super) struct Setup {
     shared: Arc<Shared>,
     connection: MultiplexedConnection,
     driver: Driver,
+    /// Whether the driver has: it must not be polled again then.
+    ended: bool,
     health: Arc<Health>,
 }
 
@@ -184,17 +197,17 @@ impl Setup {
     }
 
     /// Sends a pipeline and awaits its replies, while driving the connection.
-    async fn exchange(&mut self, pipe: &Pipeline) -> Result<Vec<Value>, Reason> {
-        let (connection, driver) = (&mut self.connection, &mut self.driver);
+    pub(super) async fn exchange(&mut self, pipe: &Pipeline) -> Result<Vec<Value>, Reason> {
+        let (connection, driver, ended) = (&mut self.connection, &mut self.driver, &mut self.ended);
         let mut replies = Box::pin(connection.send_packed_commands(pipe, 0, pipe.len()));
         let result = poll_fn(|cx| {
             if let Poll::Ready(result) = replies.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
             }
-            let ended = Pin::new(&mut *driver).poll(cx).is_ready();
+            *ended = *ended || Pin::new(&mut *driver).poll(cx).is_ready();
             match replies.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(Some(result)),
-                Poll::Pending if ended => Poll::Ready(None),
+                Poll::Pending if *ended => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             }
         });

@@ -16,7 +16,8 @@
 //! broken connection may still be executed after its release; its key then lives for its TTL.
 //!
 //! In reading order: `url` and `node` are what users touch; `actor` is the task; `connect`,
-//! `link` and `queue` are its parts; `script`, `reply` and `info` are what is said on the wire.
+//! `link` and `queue` are its parts; `script`, `reply` and `info` are what is said on the wire;
+//! `inspect` and `probe` look at a server when somebody asks how it stands.
 
 mod actor;
 mod connect;
@@ -26,6 +27,7 @@ mod inspect;
 mod link;
 mod memory;
 mod node;
+mod probe;
 mod queue;
 mod reply;
 mod script;

@@ -12,6 +12,7 @@ use super::{
     actor::{Actor, Message},
     directory::Directory,
     memory::Memory,
+    probe::probe,
     queue::{Call, Inspect},
     script::Scripts,
     url::Credentials,
@@ -19,6 +20,7 @@ use super::{
 use crate::{
     connector::{Address, Connector},
     node::{Inspection, Node, NodeFacts, Reply, Request},
+    preflight::Probe,
     protocol::{Answer, Drift, OwnerToken, Reason},
     runtime::{BoxFuture, NoRuntime, Runtime},
     settings::Settings,
@@ -223,6 +225,10 @@ impl Node for RedisNode {
             drop(handle.send(Message::Inspect(look)));
             result.await.unwrap_or(Err(Reason::NoRuntime))
         })
+    }
+
+    fn probe(&self) -> BoxFuture<'static, Result<Probe, Reason>> {
+        Box::pin(probe(Arc::clone(&self.handle.shared)))
     }
 }
 

@@ -3,7 +3,9 @@
 
 mod broken;
 mod guard;
+mod preflight;
 mod refused;
+mod rows;
 mod scripts;
 mod support;
 mod verbs;

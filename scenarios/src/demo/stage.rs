@@ -12,9 +12,10 @@ use tokio::{
 
 use super::{
     clock,
-    crew::{Member, Orders},
+    crew::Orders,
     error::Error,
     guard::Guard,
+    member::Member,
     nodes::Look,
     options::Options,
     script::NODES,
@@ -95,7 +96,7 @@ impl Stage {
         };
         let count = usize::try_from(options.workers).unwrap_or_default();
         let crew = (0..count)
-            .map(|position| Member::start(position, &orders, &guard))
+            .map(|position| orders.start(position, &guard))
             .collect::<Result<_, _>>()?;
         let redlock = Arc::new(redlock);
         clock::spawn(super::nodes::watch(redlock.clone(), tell.clone()));

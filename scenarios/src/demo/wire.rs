@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Moment;
+pub(super) use super::store::{Ask, Reply, line};
 
 /// How a worker uses its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -113,33 +114,6 @@ pub(super) enum Event {
     },
 }
 
-/// What a worker asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Ask {
-    /// Read the fenced counter.
-    ReadFenced {
-        /// The reader's fencing token.
-        token: u64,
-    },
-    /// Write the fenced counter.
-    WriteFenced {
-        /// The writer's fencing token.
-        token: u64,
-        /// The new value.
-        value: u64,
-    },
-    /// Read the unfenced counter.
-    ReadUnfenced,
-    /// Write the unfenced counter.
-    WriteUnfenced {
-        /// The new value.
-        value: u64,
-    },
-    /// Everything is read, nothing is written yet: may the work begin? The supervisor stops a holder exactly here.
-    MayWork,
-}
-
 /// From the supervisor to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ToWorker {
@@ -147,29 +121,6 @@ pub(super) struct ToWorker {
     pub(super) id: u64,
     /// The answer.
     pub(super) reply: Reply,
-}
-
-/// The answer to a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Reply {
-    /// The counter's value.
-    Value(u64),
-    /// Written; or go ahead.
-    Done,
-    /// The token is below the highest that the store has seen.
-    Stale {
-        /// The highest.
-        highest: u64,
-    },
-}
-
-/// One value as a line.
-pub(super) fn line(value: &impl Serialize) -> Vec<u8> {
-    // These types hold nothing that JSON cannot express.
-    let mut line = serde_json::to_vec(value).unwrap_or_default();
-    line.push(b'\n');
-    line
 }
 
 #[cfg(test)]

@@ -275,6 +275,21 @@ async fn quarantine_survives_clock_step() {
     }
 }
 
+/// A client's measurement alone ends nothing either: its clocks may be fast.
+#[tokio::test(start_paused = true)]
+async fn a_quarantine_ends_on_both_clocks() {
+    let cluster = MemoryCluster::never_admitted(1);
+    let client = Client::new(&cluster, &settings());
+    assert_eq!(client.call(1, acquire()).await, quarantined(MAX_TTL));
+    cluster.server(0).step_clock_back(MAX_TTL / 2);
+    assert_eq!(client.call(1, acquire()).await, quarantined(MAX_TTL));
+    // Measured to its end, and the server's clock has a millisecond to go.
+    client.host.sleep(MAX_TTL - 2 * MS).await;
+    assert_eq!(client.call(1, acquire()).await, quarantined(MS));
+    let answer = client.call(1, acquire()).await;
+    assert!(matches!(answer, Answer::Granted { .. }), "{answer:?}");
+}
+
 /// The slowest of the client's clocks measures, and what was measured for one quarantine proves
 /// nothing about the next.
 #[tokio::test(start_paused = true)]

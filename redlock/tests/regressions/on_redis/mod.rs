@@ -1,0 +1,7 @@
+//! Rows on real redis-server processes.
+
+mod late;
+mod memory_loss;
+mod secrets;
+mod silent;
+mod support;

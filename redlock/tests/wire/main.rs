@@ -1,0 +1,333 @@
+//! Whatever a node answers is a matter of that node: an error in its place of the report, never a panic, never a vote, and
+//! never a call that does not end.
+//!
+//! A real client talks to three nodes over streams in memory, on virtual time. The nodes introduce themselves and then answer
+//! calls with any value, any bytes, half a reply, too many replies, replies in another order, late, or not at all.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test says what it expects by failing, and its nodes live on tokio"
+)]
+
+mod node;
+mod resp;
+
+use std::{
+    cell::Cell,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::FutureExt as _;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+use redlock::{
+    Answer, Lease, Redlock, Runtime,
+    memory::VirtualRuntime,
+    protocol::Reading,
+    runtime::{BoxFuture, NoRuntime},
+};
+
+use node::{Act, Scope, Server, Servers};
+use resp::Resp;
+
+const NODES: usize = 3;
+const QUORUM: usize = 2;
+
+/// Virtual time that notices panics in tasks: tokio would keep them to itself.
+#[derive(Debug)]
+struct Watched {
+    host: VirtualRuntime,
+    panicked: Arc<AtomicBool>,
+}
+
+impl Runtime for Watched {
+    fn read_clocks(&self) -> Reading {
+        self.host.read_clocks()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.host.monotonic()
+    }
+
+    fn wall_micros(&self) -> u64 {
+        self.host.wall_micros()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.host.sleep(duration)
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) -> Result<(), NoRuntime> {
+        let panicked = Arc::clone(&self.panicked);
+        self.host.spawn(Box::pin(async move {
+            let ended = AssertUnwindSafe(task).catch_unwind().await;
+            panicked.fetch_or(ended.is_err(), Ordering::Relaxed);
+        }))
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        self.host.fill_random(bytes);
+    }
+}
+
+/// What a run came to, to see that it was not vacuous.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    leases: usize,
+    failures: usize,
+    extensions: usize,
+    publications: bool,
+}
+
+/// One run: some acquisitions, each extended and released.
+struct Run {
+    servers: Servers,
+    client: Redlock,
+    panicked: Arc<AtomicBool>,
+    /// The votes that the client has counted, per node.
+    votes: [usize; NODES],
+    seen: Seen,
+}
+
+impl Run {
+    fn new(scope: Scope, plans: Vec<(i64, Vec<Act>)>) -> Self {
+        let servers = plans.into_iter().enumerate();
+        let servers = servers.map(|(index, (counter, plan))| {
+            Arc::new(Mutex::new(Server::new(index, scope, counter, plan)))
+        });
+        let servers = Servers(servers.collect());
+        let panicked = Arc::<AtomicBool>::default();
+        let host = Watched {
+            host: VirtualRuntime::new(1),
+            panicked: Arc::clone(&panicked),
+        };
+        let client = Redlock::builder()
+            .nodes((0..NODES).map(|index| format!("redis://node-{index}")))
+            .runtime(Arc::new(host))
+            .connector(Arc::new(servers.clone()))
+            .build()
+            .unwrap();
+        Self {
+            servers,
+            client,
+            panicked,
+            votes: [0; NODES],
+            seen: Seen::default(),
+        }
+    }
+
+    async fn rounds(mut self, rounds: usize) -> Seen {
+        for _ in 0..rounds {
+            match ends(self.client.try_acquire("r")).await {
+                Ok(Some(lease)) => self.holds(lease).await,
+                Ok(None) => self.seen.failures += 1,
+                Err(error) => {
+                    assert!(!format!("{error} {error:?}").is_empty());
+                    self.seen.failures += 1;
+                }
+            }
+        }
+        ends(self.client.shutdown(Duration::from_millis(500))).await;
+        assert!(!self.panicked.load(Ordering::Relaxed), "a task panicked");
+        self.seen
+    }
+
+    async fn holds(&mut self, lease: Lease) {
+        self.count_votes(&lease);
+        self.seen.leases += 1;
+        self.seen.publications |= self.confirming() > 0;
+        let extended = ends(lease.extend(Duration::from_secs(10))).await;
+        if extended.is_ok() {
+            let confirming = self.confirming();
+            assert!(confirming >= QUORUM, "extended by {confirming} nodes");
+            self.seen.extensions += 1;
+        }
+        ends(lease.release()).await;
+    }
+
+    /// Every vote behind the lease was sent: a grant, by a node that has not spent it on another lease.
+    fn count_votes(&mut self, lease: &Lease) {
+        let report = lease.report();
+        let mut voters = 0;
+        for (node, votes) in self.votes.iter_mut().enumerate() {
+            if matches!(report.nodes[node].answer, Some(Answer::Granted { .. })) {
+                voters += 1;
+                *votes += 1;
+                let sent = self.servers.0[node].lock().unwrap().grants();
+                assert!(*votes <= sent, "{votes} votes for {sent} grants: {report}");
+            }
+        }
+        assert!(voters >= QUORUM, "{report}");
+        assert!(lease.fencing_token().as_u64() > 0);
+    }
+
+    fn confirming(&self) -> usize {
+        let servers = self.servers.0.iter();
+        servers
+            .filter(|server| server.lock().unwrap().confirmations() > 0)
+            .count()
+    }
+}
+
+/// Nothing takes longer than the time limits of some calls.
+async fn ends<T>(future: impl Future<Output = T>) -> T {
+    let limit = Duration::from_secs(1);
+    let ended = tokio::time::timeout(limit, future).await;
+    ended.expect("every call ends")
+}
+
+fn play(scope: Scope, plans: Vec<(i64, Vec<Act>)>) -> Seen {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(async { Run::new(scope, plans).rounds(4).await })
+}
+
+fn acts() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        8 => Just(Act::Answer),
+        4 => resp::near_misses().prop_map(Act::Say),
+        3 => resp::values().prop_map(Act::Say),
+        2 => resp::garbage().prop_map(Act::Say),
+        2 => prop_oneof![resp::near_misses(), resp::values(), resp::garbage()]
+            .prop_map(Act::SayMore),
+        2 => (0..1_000_usize, any::<bool>()).prop_map(|(part, close)| Act::Cut { part, close }),
+        1 => Just(Act::Swap),
+        1 => (1_u64..120).prop_map(|delay| Act::Late(Duration::from_millis(delay))),
+        1 => Just(Act::Silence),
+        1 => Just(Act::Close),
+    ]
+}
+
+/// A plan for each node, and where its counters stand: seldom at the same number, so that tokens have to be published.
+fn plans(longest: usize) -> impl Strategy<Value = Vec<(i64, Vec<Act>)>> {
+    let plan = proptest::collection::vec(acts(), 0..longest);
+    let counter = prop_oneof![Just(1_000), 1_000_i64..1_010];
+    proptest::collection::vec((counter, plan), NODES)
+}
+
+/// Runs `cases` plans, or as many as PROPTEST_CASES says, and demands that the runs saw what they should.
+fn explore(cases: u32, scope: Scope, longest: usize) {
+    let seen = Cell::new(Seen::default());
+    let mut config = Config {
+        failure_persistence: None,
+        ..Config::default()
+    };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = cases;
+    }
+    let mut runner = TestRunner::new(config);
+    let result = runner.run(&plans(longest), |plans| {
+        let (one, all) = (play(scope, plans), seen.get());
+        seen.set(Seen {
+            leases: all.leases + one.leases,
+            failures: all.failures + one.failures,
+            extensions: all.extensions + one.extensions,
+            publications: all.publications || one.publications,
+        });
+        Ok(())
+    });
+    if let Err(failed) = result {
+        panic!("{failed}");
+    }
+    let seen = seen.get();
+    assert!(
+        seen.leases > 0 && seen.failures > 0 && seen.extensions > 0 && seen.publications,
+        "vacuous: {seen:?}"
+    );
+}
+
+/// The fuzzing hears of panics and of hanging calls only if a proper conversation works.
+#[test]
+fn nodes_that_answer_properly_grant_every_time() {
+    let seen = play(
+        Scope::Everything,
+        vec![(5, vec![]), (5, vec![]), (7, vec![])],
+    );
+    let expected = Seen {
+        leases: 4,
+        failures: 0,
+        extensions: 4,
+        publications: true,
+    };
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn whatever_nodes_answer_to_calls_is_an_error_of_that_node_or_was_really_a_vote() {
+    explore(150, Scope::Locks, 16);
+}
+
+#[test]
+fn whatever_nodes_answer_while_connecting_is_an_error_of_that_node() {
+    explore(100, Scope::Everything, 24);
+}
+
+/// The end of the connection arrives together with the last reply of the handshake, whichever that is.
+#[test]
+fn a_connection_may_end_with_any_reply_of_the_handshake() {
+    for answered in 0..12 {
+        let mut plan = vec![Act::Answer; answered];
+        plan.push(Act::Cut {
+            part: 1_000,
+            close: true,
+        });
+        let seen = play(Scope::Everything, vec![(5, vec![]), (5, vec![]), (5, plan)]);
+        assert_eq!(seen.leases, 4, "closed after {answered} replies");
+    }
+}
+
+/// A grant from one node is no quorum, whatever the two others say: half a grant, more than a grant, a grant of another kind.
+#[test]
+fn what_is_almost_a_grant_is_no_vote() {
+    let words = |rest: Vec<Resp>| Resp::words("granted", rest);
+    let almost = [
+        words(vec![]),
+        words(vec![Resp::Int(0)]),
+        words(vec![Resp::Int(-1)]),
+        words(vec![Resp::Int(i64::MIN)]),
+        words(vec![Resp::Int(1 << 53)]),
+        words(vec![Resp::text("5")]),
+        words(vec![Resp::Line(b',', "5".into())]),
+        words(vec![Resp::Line(b'(', "5".into())]),
+        words(vec![Resp::Int(5), Resp::Int(5)]),
+        words(vec![words(vec![Resp::Int(5)])]),
+        Resp::Many(b'*', vec![words(vec![Resp::Int(5)])]),
+        Resp::Many(b'~', vec![Resp::text("granted"), Resp::Int(5)]),
+        Resp::Many(b'>', vec![Resp::text("granted"), Resp::Int(5)]),
+        Resp::Pairs(b'%', vec![(Resp::text("granted"), Resp::Int(5))]),
+        Resp::Many(b'*', vec![Resp::Simple("granted".into()), Resp::Int(5)]),
+        Resp::words("GRANTED", [Resp::Int(5)]),
+        Resp::words("ok", []),
+        Resp::words("released", []),
+        Resp::words("admitted", []),
+        Resp::Simple("OK".into()),
+        Resp::Int(1),
+        Resp::Line(b'#', "t".into()),
+        Resp::Line(b'$', "-1".into()),
+        Resp::Lie(b'*', 2, vec![Resp::text("granted")]),
+        Resp::Lie(b'*', 3, vec![Resp::text("granted"), Resp::Int(5)]),
+        Resp::Lie(b'*', 1, vec![Resp::text("granted"), Resp::Int(5)]),
+        Resp::Lie(b'*', i64::MAX, vec![Resp::text("granted"), Resp::Int(5)]),
+        Resp::Lie(b'|', i64::MAX, vec![]),
+        Resp::Lie(b'|', -1, vec![]),
+        Resp::Lie(b'=', -1, vec![]),
+        Resp::Lie(b'$', i64::MAX, vec![]),
+    ];
+    for reply in almost {
+        let liar = || (5, vec![Act::Say(reply.clone()); 64]);
+        let seen = play(Scope::Locks, vec![(5, vec![]), liar(), liar()]);
+        assert_eq!((seen.leases, seen.failures), (0, 4), "{reply:?}");
+    }
+}

@@ -5,6 +5,7 @@ mod cli {
     use std::{io::Write as _, process::ExitCode, time::Duration};
 
     use benches::{
+        clock,
         contender::Error,
         held::Hold,
         run::{Part, Plan},
@@ -132,7 +133,11 @@ mod cli {
             held_for: Duration::from_millis(args.held_millis),
             program: std::env::current_exe()?,
         };
-        let report = plan.run(|step| eprintln!("{step}")).await?;
+        // In a task, as services run it: the main thread would have to be woken by the workers for each reply.
+        let run = async move { plan.run(|step| eprintln!("{step}")).await };
+        let report = clock::spawn(run)
+            .await
+            .map_err(|error| Error::Child(error.to_string()))??;
         Ok(report.to_string().trim_end().to_owned())
     }
 }

@@ -134,3 +134,45 @@ async fn a_command_forbidden_inside_a_script_is_unknown() {
         assert_eq!(get(&server, key), None);
     }
 }
+
+/// The free path goes first, and what it needs is all it runs: a script that fell through to the general one would only be
+/// slower, and no other test would notice.
+#[tokio::test]
+async fn the_usual_acquisition_runs_four_commands() {
+    for options in versions() {
+        let server = RedisServer::start(&options).unwrap();
+        let client = Client::admitted(&server).await;
+        server.command(&["CONFIG", "RESETSTAT"]);
+        granted(&client.acquire(owner()).await);
+        let statistics = server.command(&["INFO", "commandstats"]);
+        let statistics: String = redis::from_redis_value(statistics).unwrap();
+        let calls = |command: &str| {
+            let start = format!("cmdstat_{command}:calls=");
+            let mut lines = statistics.lines();
+            lines.find_map(|line| line.strip_prefix(&start)?.split(',').next())
+        };
+        for (command, expected) in [
+            ("hmget", Some("1")),
+            ("time", Some("1")),
+            ("set", Some("1")),
+            ("hset", Some("1")),
+            ("get", None),
+            ("pttl", None),
+        ] {
+            assert_eq!(calls(command), expected, "{command}");
+        }
+    }
+}
+
+/// The lock key is set before the counter, so that a held key costs no write; without the counter it does not stay.
+#[tokio::test]
+async fn a_counter_that_cannot_be_written_leaves_no_lock_key() {
+    for options in versions() {
+        let server = RedisServer::start(&options).unwrap();
+        let client = Client::admitted(&server).await;
+        server.command(&["ACL", "SETUSER", "default", "-hset"]);
+        let answer = client.acquire(owner()).await;
+        assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
+        assert_eq!(get(&server, client.lock.key()), None);
+    }
+}

@@ -22,6 +22,9 @@
 mod actor;
 mod connect;
 mod directory;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod info;
 mod inspect;
 mod link;

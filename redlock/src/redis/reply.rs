@@ -50,7 +50,11 @@ fn read_plain(value: &Value) -> Option<Answer> {
 fn read_acquire(ttl: Duration, settings: &Settings, value: &Value) -> Option<Answer> {
     if let Some(text) = text(value) {
         let counter = text.strip_prefix("granted ")?;
-        return read_granted(settings, counter.parse().ok()?);
+        // No sign and no leading zeros: only the exact shape is a vote.
+        return match counter.as_bytes() {
+            [b'0'] | [b'1'..=b'9', ..] => read_granted(settings, counter.parse().ok()?),
+            _ => None,
+        };
     }
     let (word, rest) = words(value)?;
     match (word, rest) {

@@ -63,7 +63,11 @@ enum Kind {
 impl Kind {
     fn of(code: &str) -> Self {
         let first = |words: &str| code.contains(words);
-        if first("-- Sets the lock key") {
+        // The acquire script in another mode, which only looks after the quarantine.
+        let modes = code.lines().next().unwrap_or_default();
+        if modes.contains("watching") && modes.ends_with("true") {
+            Self::Other
+        } else if first("-- Sets the lock key") {
             Self::Acquire
         } else if first("-- Raises a fencing counter") {
             Self::Publish
@@ -93,8 +97,9 @@ impl Server {
 
     /// How often something that reads as a grant was sent: no client may count more votes.
     pub(crate) fn grants(&self) -> usize {
-        let head = b"*2\r\n$7\r\ngranted\r\n:";
-        self.after(head)
+        let long = self.after(b"*2\r\n$7\r\ngranted\r\n:");
+        let short = self.after(b"\r\ngranted ");
+        long.chain(short)
             .filter(|rest| {
                 let number = rest.split(|byte| *byte == b'\r').next();
                 let number = number.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
@@ -169,7 +174,7 @@ impl Server {
             Kind::Publish | Kind::Extend if owns => Resp::words("ok", []),
             Kind::Release if owns => {
                 self.owner = None;
-                Resp::words("released", [])
+                Resp::text("released")
             }
             Kind::Other => Resp::Error("NOSCRIPT No matching script.".into()),
             _ => Resp::words("not_owner", [Resp::Int(i64::from(self.owner.is_some()))]),

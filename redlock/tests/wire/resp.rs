@@ -34,8 +34,9 @@ impl Resp {
         Self::Many(b'*', first.chain(rest).collect())
     }
 
+    /// A grant in short: its scripts also reply `["granted", counter]`.
     pub(crate) fn granted(counter: i64) -> Self {
-        Self::words("granted", [Self::Int(counter)])
+        Self::text(&format!("granted {counter}"))
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
@@ -99,6 +100,9 @@ fn known_words() -> impl Strategy<Value = String> {
         "granted",
         "held",
         "quarantined",
+        "went_back",
+        "admitted",
+        "absent",
         "settings",
         "stale",
         "foreign",
@@ -173,6 +177,7 @@ pub(crate) fn near_misses() -> impl Strategy<Value = Resp> {
     prop_oneof![
         3 => (known_words(), rest).prop_map(|(word, rest)| Resp::words(&word, rest)),
         1 => numbers().prop_map(Resp::granted),
+        1 => numbers().prop_map(|counter| Resp::words("granted", [Resp::Int(counter)])),
         1 => (proptest::sample::select(b"~>%".to_vec()), numbers()).prop_map(|(kind, number)| {
             Resp::Many(kind, vec![Resp::text("granted"), Resp::Int(number)])
         }),

@@ -4,7 +4,7 @@
 //! [`live`] is what live runs share. [`preflight`] looks at somebody's nodes.
 #![cfg_attr(
     not(unix),
-    doc = "It compiles for Unix only: live runs stop processes and needs sockets with a path."
+    doc = "It compiles for Unix only: live runs stop processes and need sockets with a path."
 )]
 #![cfg(unix)]
 

@@ -182,38 +182,3 @@ fn drop_everywhere() {
     multi.block_on(async { drop(four.acquire("another runtime").await.unwrap()) });
     free("another runtime");
 }
-
-#[tokio::test]
-async fn late_set_of_closed_connection() {
-    let (cluster, _) = admitted(3).await;
-    let proxies: Vec<_> = cluster
-        .iter()
-        .map(|server| Proxy::to(server).unwrap())
-        .collect();
-    let client = builder(proxies.iter().map(Proxy::url))
-        .node_timeout(SECOND / 2)
-        .build()
-        .unwrap();
-    connected(&client).await;
-    // The server is stopped; the call sits in its socket, and the connection breaks on our side.
-    for server in cluster.iter() {
-        server.stop();
-    }
-    let arrived: Vec<_> = proxies
-        .iter()
-        .map(|proxy| proxy.next_request("redlock:lock:r"))
-        .collect();
-    let error = client.try_acquire("r").await.unwrap_err();
-    assert!(error.is_unavailable(), "{error}");
-    future::join_all(arrived.iter().map(|request| request.forwarded())).await;
-    for proxy in &proxies {
-        proxy.cut_clients(Cut::Reset);
-    }
-    for server in cluster.iter() {
-        server.cont();
-    }
-    client.shutdown(5 * SECOND).await;
-    for server in cluster.iter() {
-        assert!(!is_locked(server, "r"), "the SET landed after the release");
-    }
-}

@@ -13,7 +13,7 @@ pub(crate) use futures::future;
 pub(crate) use redlock::{AcquireError, Answer, BuildError, Builder, Lease, Reason, Redlock};
 use redlock::{Address, ConnectError, Connector, NodeStream, SystemConnector, runtime::BoxFuture};
 pub(crate) use redlock_testkit::{
-    ClosedPort, Cut, Flow, Listener, Proxy, RedisCluster, RedisServer, ServerOptions,
+    ClosedPort, Flow, Listener, Proxy, RedisCluster, RedisServer, ServerOptions,
 };
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);

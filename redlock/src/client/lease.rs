@@ -85,6 +85,14 @@ impl Lease {
         self.driver.remaining()
     }
 
+    /// The deadline as clocks show it: a reading, and how much any one clock may count since it before
+    /// the lease is over. `None` once it is known to be. Unlike [`Lease::remaining`], asking latches no elapsed
+    /// time: a simulated world records deadlines with it without changing what the client believes.
+    #[doc(hidden)]
+    pub fn ends(&self) -> Option<(crate::protocol::Reading, Duration)> {
+        self.driver.read(|claim| claim.ends())
+    }
+
     /// Whether the lease is held at this moment, exactly. Once it is not, it never is again.
     ///
     /// The answer is about the moment of the call. Work that starts after it may run past the

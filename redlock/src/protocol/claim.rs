@@ -276,6 +276,13 @@ impl Claim {
         self.watch.observe(now)
     }
 
+    /// Where the lease ends on the host's clocks, as [`Stopwatch::reaches`] says it; `None` unless it is
+    /// held.
+    pub fn ends(&self) -> Option<(Reading, Duration)> {
+        let holding = self.holding().filter(|_| self.is_held())?;
+        Some(self.watch.reaches(holding.deadline()))
+    }
+
     /// The confirmations behind the lease, once it was won.
     pub const fn holding(&self) -> Option<&Holding> {
         match &self.phase {

@@ -78,6 +78,12 @@ impl Stopwatch {
         self.elapsed
     }
 
+    /// The reading and the amount on any single clock since it at which `elapsed` will be reached.
+    /// Latches nothing.
+    pub const fn reaches(&self, elapsed: Duration) -> (Reading, Duration) {
+        (self.base, elapsed.saturating_sub(self.base_elapsed))
+    }
+
     /// Observes `now` and makes it a starting point: any later elapsed time minus the returned one
     /// is at least what each single clock counted in between.
     pub fn mark(&mut self, now: Reading) -> Duration {
@@ -138,6 +144,17 @@ mod tests {
         };
         assert_eq!(reading(9, 8, 1_001).least_since(&without), ms(8));
         assert_eq!(reading(0, 8, 1_009).least_since(&start), ms(0), "frozen");
+    }
+
+    #[test]
+    fn what_is_left_counts_from_the_last_mark() {
+        let mut watch = Stopwatch::start(reading(0, 0, 0));
+        let ms = Duration::from_millis;
+        assert_eq!(watch.reaches(ms(50)), (reading(0, 0, 0), ms(50)));
+        watch.mark(reading(20, 30, 0));
+        assert_eq!(watch.reaches(ms(50)), (reading(20, 30, 0), ms(20)));
+        watch.observe(&reading(20, 45, 0));
+        assert_eq!(watch.reaches(ms(50)), (reading(20, 30, 0), ms(20)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What can happen.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +17,35 @@ pub type HostName = Arc<str>;
 #[serde(transparent)]
 pub struct OperationId(pub Arc<str>);
 
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for OperationId {
+    fn from(id: &str) -> Self {
+        Self(id.into())
+    }
+}
+
 /// Numbers the leases of one run: the operation that acquired it.
 pub type LeaseId = OperationId;
+
+/// Names an event of a history: `client-1#12`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EventId {
+    /// The host that recorded it.
+    pub host: HostName,
+    /// Its number there.
+    pub sequence: u64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.host, self.sequence)
+    }
+}
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +60,21 @@ pub struct Event {
     /// What.
     #[serde(flatten)]
     pub kind: EventKind,
+}
+
+impl Event {
+    /// Its name.
+    pub fn id(&self) -> EventId {
+        EventId {
+            host: Arc::clone(&self.host),
+            sequence: self.sequence,
+        }
+    }
+
+    /// What a history is ordered by.
+    pub(super) fn key(&self) -> (TrueTime, &str, u64) {
+        (self.at, &self.host, self.sequence)
+    }
 }
 
 /// What happened.
@@ -101,7 +143,22 @@ pub enum EventKind {
         #[serde(flatten)]
         outcome: Outcome,
     },
-    /// The deadline of a lease moved on its holder's clocks (also once as it is acquired).
+    /// One attempt of an acquisition was decided, or the publication of its fencing token was. For goals only: no
+    /// checker of safety looks at it, because it is what the client says and not what happened.
+    Attempt {
+        /// The acquisition.
+        operation: OperationId,
+        /// The owner token of the attempt, in hexadecimal, when the contender has one.
+        owner: Option<String>,
+        /// Whether it won.
+        won: bool,
+        /// The nodes whose grant it had received.
+        granted: Vec<HostName>,
+        /// Its fencing token took a second round of messages.
+        published: bool,
+    },
+    /// The deadline of a lease moved on its holder's clocks. Also once as it is acquired: recorded right after the
+    /// [`Outcome::Acquired`], at the same instant.
     Deadline {
         /// Which lease.
         lease: LeaseId,
@@ -219,7 +276,8 @@ pub enum Outcome {
 }
 
 /// A deadline as a host's clocks tell it: the lease is over as soon as any of the clocks given has counted
-/// `left_ns` since it showed what is given here.
+/// `left_ns` since it showed what is given here. It counts from the reading that the client began with (its `t1`),
+/// not from the event that reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ends {
     /// The clocks that the holder looks at, and what they showed when it began to count.

@@ -154,7 +154,7 @@ pub enum EventKind {
         won: bool,
         /// The nodes whose grant it had received.
         granted: Vec<HostName>,
-        /// Its fencing token took a second round of messages.
+        /// Its fencing token took a second round of messages: the nodes had answered different counters.
         published: bool,
     },
     /// The deadline of a lease moved on its holder's clocks. Also once as it is acquired: recorded right after the
@@ -175,6 +175,9 @@ pub enum EventKind {
     },
     /// A node's state changed.
     Node {
+        /// The host whose command it was; `None` when it was nobody's (expiry, eviction, a restart) or the world
+        /// does not know.
+        by: Option<HostName>,
         /// How.
         #[serde(flatten)]
         change: NodeChange,

@@ -31,7 +31,7 @@
 //! | `attempt` | `operation`, `owner`, `won`, `granted`: nodes, `published`: the fencing token took a second round |
 //! | `deadline` | `lease`; it is over as soon as one of the clocks in `since_ns` (pairs of clock and what it showed, nanoseconds) has counted `left_ns` nanoseconds more |
 //! | `belief_ended` | `lease`, `why`: the holder was told or looked |
-//! | `node` | `change`: `set` (`key`, `owner`, `expires_wall_ms`: the node's wall clock, milliseconds since 1970, or null), `removed` (`key`, `owner`, `why`: `deleted`, `expired`, `evicted`, `flushed`, `lost` or `overwritten`), `counter` (`stripe`, `counter`) or `votes` (`votes`: true or false; a node of which nothing is said votes) |
+//! | `node` | `by`: the host whose command it was, or null; `change`: `set` (`key`, `owner`, `expires_wall_ms`: the node's wall clock, milliseconds since 1970, or null), `removed` (`key`, `owner`, `why`: `deleted`, `expired`, `evicted`, `flushed`, `lost` or `overwritten`), `counter` (`stripe`, `counter`) or `votes` (`votes`: true or false; a node of which nothing is said votes) |
 //! | `store` | `operation`; `access`: `read` or `written` (`resource`, `token` or null, `value`) or `refused` (`resource`, `token`, `highest` seen) |
 //! | `sent` | `to`, `connection` and `segment` (numbers from 0), `bytes`, `latency_ns` nanoseconds |
 //!

@@ -113,6 +113,7 @@ fn one_of_each() -> Vec<EventKind> {
             why: "expired".into(),
         },
         EventKind::Node {
+            by: Some("client-1".into()),
             change: NodeChange::Set {
                 key: "r:lock:jobs".into(),
                 owner: "00ff".into(),
@@ -120,6 +121,7 @@ fn one_of_each() -> Vec<EventKind> {
             },
         },
         EventKind::Node {
+            by: Some("client-1".into()),
             change: NodeChange::Removed {
                 key: "r:lock:jobs".into(),
                 owner: "00ff".into(),
@@ -127,12 +129,14 @@ fn one_of_each() -> Vec<EventKind> {
             },
         },
         EventKind::Node {
+            by: Some("client-1".into()),
             change: NodeChange::Counter {
                 stripe: "0".into(),
                 counter: 1,
             },
         },
         EventKind::Node {
+            by: Some("client-1".into()),
             change: NodeChange::Votes { votes: false },
         },
         EventKind::Store {
@@ -204,7 +208,7 @@ fn lines_look_as_documented() {
         "\n",
         r#"{"at_ns":1001,"host":"client-1","sequence":1,"event":"return","operation":"client-1/1","outcome":"acquired","owner":"00ff","fencing_token":18446744073709551615}"#,
         "\n",
-        r#"{"at_ns":1002,"host":"client-1","sequence":2,"event":"node","change":"set","key":"r:lock:jobs","owner":"00ff","expires_wall_ms":9223372036854775807}"#,
+        r#"{"at_ns":1002,"host":"client-1","sequence":2,"event":"node","by":"client-1","change":"set","key":"r:lock:jobs","owner":"00ff","expires_wall_ms":9223372036854775807}"#,
         "\n",
     );
     assert_eq!(lines(&history), expected);

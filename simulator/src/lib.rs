@@ -4,9 +4,11 @@
 //!
 //! Never a model of the client: it runs the same code and sends the same bytes as in production.
 
+pub mod checkers;
 pub mod clock;
 pub mod history;
 pub mod plan;
 mod time;
+pub mod truth;
 
 pub use time::TrueTime;

@@ -80,7 +80,7 @@ fn changes(clock: &ClockMap, until: TrueTime) -> impl Iterator<Item = (TrueTime,
         let step = if step.abs() <= 1 { 0 } else { step };
         (segment.from, step, segment.rate_error_ppm)
     });
-    steps.take_while(move |(from, _, _)| *from < until)
+    steps.take_while(move |(from, _, _)| *from <= until)
 }
 
 fn node_clocks(truth: &Truth<'_>, until: TrueTime, found: &mut Vec<String>) {
@@ -182,7 +182,7 @@ fn node_memory(truth: &Truth<'_>, until: TrueTime, found: &mut Vec<String>) {
     let mut told = std::collections::BTreeSet::new();
     let mut holding = std::collections::BTreeMap::new();
     for event in truth.history.events() {
-        if event.at >= until {
+        if event.at > until {
             break;
         }
         let node: &str = &event.host;

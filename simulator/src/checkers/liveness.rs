@@ -1,6 +1,6 @@
 //! Once the world has healed, the lock works again.
 //!
-//! *Definition.* After [`EventKind::Healed`](crate::history::EventKind::Healed), violated when
+//! *Definition.* After [`EventKind::Healed`], violated when
 //! - nobody acquires a resource within [`crate::truth::Progress::acquire_within_ms`] although somebody tries and nobody holds it;
 //! - a client that tries all the time waits longer than [`crate::truth::Progress::wait_at_most_ms`] while others acquire;
 //! - or, at any time, a key that a client had set when it crashed is held longer than a TTL after the later of its

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use super::{Checker, Finding, Verdict, verdict::Violations};
 use crate::{
+    clock::ClockName,
     history::{Event, EventKind, NodeChange, Removal},
     truth::{Tenure, Truth},
 };
@@ -42,8 +43,8 @@ pub fn check(truth: &Truth<'_>) -> Finding {
     for event in truth.history.events() {
         while let Some(tenure) = tenures.next_if(|tenure| std::ptr::eq(tenure.set, event)) {
             let before = holding.insert((tenure.node, tenure.key), tenure);
-            if let Some(before) =
-                before.filter(|before| before.owner != tenure.owner && lived_until(before, event))
+            if let Some(before) = before
+                .filter(|before| before.owner != tenure.owner && lived_until(truth, before, event))
             {
                 violations.add(event.at, [before.set, event], || overwritten(before, event));
             }
@@ -61,7 +62,7 @@ pub fn check(truth: &Truth<'_>) -> Finding {
         };
         let tenure = *tenure;
         holding.remove(&place);
-        if !lived_until(tenure, event) {
+        if !lived_until(truth, tenure, event) {
             continue;
         }
         match why {
@@ -108,12 +109,15 @@ fn author(event: &Event) -> Option<&str> {
     }
 }
 
-/// Whether the key was there, unexpired, up to the event.
-fn lived_until(tenure: &Tenure<'_>, event: &Event) -> bool {
+/// Whether the key that the event is about had not expired by then on the clock of its node.
+fn lived_until(truth: &Truth<'_>, tenure: &Tenure<'_>, event: &Event) -> bool {
+    let wall = truth
+        .hosts
+        .host(tenure.node)
+        .shows(ClockName::Wall, event.at);
     tenure
-        .held
-        .last()
-        .is_some_and(|held| held.end >= event.at && held.start < event.at)
+        .expires_wall_ms
+        .is_none_or(|when| wall < truth.facts.expiry.gone_from(when))
 }
 
 /// By owner token, the client that made it: that of the lease, of the attempt, or of the command that set it first.

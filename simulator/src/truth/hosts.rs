@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Interval, Intervals};
 use crate::{
-    clock::{ClockMap, ClockName, ClockSegment},
+    clock::{ClockMap, ClockName, ClockSegment, LocalTime},
     history::{EventKind, History, NodeChange},
     time::TrueTime,
 };
@@ -44,12 +44,20 @@ impl Host {
         self.clocks.get(&name)
     }
 
+    /// What a clock shows, in nanoseconds since its origin.
+    pub fn shows(&self, name: ClockName, at: TrueTime) -> LocalTime {
+        match self.clock(name) {
+            Some(clock) => clock.at(at),
+            None => LocalTime::try_from(at.as_nanos()).unwrap_or(LocalTime::MAX),
+        }
+    }
+
     /// The first instant from `from` on at which a clock shows at least `local`.
     pub(super) fn first_reaching(
         &self,
         name: ClockName,
         from: TrueTime,
-        local: i64,
+        local: LocalTime,
     ) -> Option<TrueTime> {
         match self.clock(name) {
             Some(clock) => clock.first_reaching(from, local),
@@ -60,7 +68,7 @@ impl Host {
     }
 
     /// When, within `span`, a clock shows less than `local`.
-    pub(super) fn below(&self, name: ClockName, local: i64, span: Interval) -> Vec<Interval> {
+    pub(super) fn below(&self, name: ClockName, local: LocalTime, span: Interval) -> Vec<Interval> {
         let reached = |from| {
             self.first_reaching(name, from, local)
                 .unwrap_or(TrueTime::MAX)

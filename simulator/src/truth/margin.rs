@@ -42,7 +42,7 @@ impl Margin {
         let until = protection.end_from(window.start);
         let open = window.is_empty() || window.end == TrueTime::MAX || until == TrueTime::MAX;
         let margin_ns = (!open).then(|| signed(until) - signed(window.end));
-        let ttl = facts.ttl().as_secs_f64();
+        let ttl_ms = facts.ttl_ms as f64;
         Some(Self {
             lease: lease.id.clone(),
             client: lease.client.clone(),
@@ -53,8 +53,8 @@ impl Margin {
             protected_until_ns: until,
             margin_ns,
             margin_percent_of_ttl: margin_ns
-                .filter(|_| ttl > 0.0)
-                .map(|ns| seconds(ns) / ttl * 100.0),
+                .filter(|_| facts.ttl_ms > 0)
+                .map(|ns| ns as f64 / (ttl_ms * 10_000.0)),
         })
     }
 
@@ -79,9 +79,4 @@ impl WindowEnd<'_> {
 
 fn signed(at: TrueTime) -> i64 {
     i64::try_from(at.as_nanos()).unwrap_or(i64::MAX)
-}
-
-fn seconds(nanoseconds: i64) -> f64 {
-    let size = std::time::Duration::from_nanos(nanoseconds.unsigned_abs()).as_secs_f64();
-    if nanoseconds < 0 { -size } else { size }
 }

@@ -1,0 +1,88 @@
+//! Owner-only release.
+
+use simulator::{checkers::Checker, history::Removal};
+
+use crate::story::Story;
+
+const OWNER: Checker = Checker::OwnerOnlyRelease;
+
+#[test]
+fn to_release_and_extend_what_is_ones_own_is_fine() {
+    let mut story = Story::new(3);
+    story.acquire("A1", 0..=2);
+    story.extend("A1", 100..=102, &[1, 2]);
+    story.release("A1", 200);
+    story.acquire("B1", 300..=302);
+    story.removes(1, 10_400, "B1", Removal::Expired, None);
+    story.removes(2, 500, "B1", Removal::Flushed, None);
+    assert_eq!(story.says(OWNER), "ok");
+}
+
+#[test]
+fn a_late_delete_of_somebody_else_is_found() {
+    let mut story = Story::new(3);
+    story.acquire("A1", 0..=2);
+    story.acquire("B1", 10_100..=10_102);
+    story.removes(2, 10_150, "B1", Removal::Deleted, Some("A"));
+    assert_eq!(
+        story.says(OWNER),
+        "violated at 10.150 s: A deleted \"lock:r\" on node-2 at 10.150 s, which held B's owner token owner-B1 since 10.101 s"
+    );
+}
+
+#[test]
+fn deleting_what_has_expired_is_nobodys_business() {
+    let mut story = Story::new(3);
+    story.acquire("A1", 0..=2);
+    story.removes(2, 10_002, "A1", Removal::Deleted, Some("B"));
+    assert_eq!(story.says(OWNER), "ok");
+    let mut story = Story::new(3);
+    story.acquire("A1", 0..=2);
+    story.removes(2, 10_001, "A1", Removal::Deleted, Some("B"));
+    assert!(
+        story.verdict(OWNER).is_violated(),
+        "one millisecond earlier it lives"
+    );
+}
+
+#[test]
+fn an_unexpired_key_that_is_written_over_is_a_theft_however_it_is_told() {
+    for told in [false, true] {
+        let mut story = Story::new(3);
+        story.acquire("A1", 0..=2);
+        if told {
+            story.removes(2, 500, "A1", Removal::Overwritten, Some("B"));
+        }
+        story.sets(2, 500, "B1", Some("B"));
+        let says = story.says(OWNER);
+        assert!(
+            says.starts_with("violated at 0.500 s: \"lock:r\" on node-2, unexpired with owner token owner-A1 since 0.001 s, was overwritten by B at 0.500 s"),
+            "{says}"
+        );
+        assert!(!says.contains("in all"), "counted once: {says}");
+    }
+}
+
+#[test]
+fn to_extend_what_is_somebody_elses_is_found() {
+    let mut story = Story::new(3);
+    story.acquire("A1", 0..=2);
+    story.sets(3, 500, "A1", Some("B"));
+    let says = story.says(OWNER);
+    assert!(
+        says.contains("B set or extended \"lock:r\" on node-3 for A's owner token owner-A1"),
+        "{says}"
+    );
+}
+
+#[test]
+fn a_deletion_in_the_middle_of_a_lease_by_nobody_knows_whom_is_unknown() {
+    let mut story = Story::new(3);
+    story.acquire("A1", 0..=2);
+    story.removes(1, 500, "A1", Removal::Deleted, None);
+    assert!(
+        story
+            .says(OWNER)
+            .starts_with("unknown: 1 keys were deleted")
+    );
+}

@@ -1,0 +1,18 @@
+//! Checkers and truth against hand-made histories, good and bad, and against brute force.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test, with a line number"
+)]
+
+mod beliefs;
+mod effects;
+mod goals;
+mod keys;
+mod liveness;
+mod mutex;
+mod oracle;
+mod story;
+mod tokens;
+mod truth;
+mod windows;

@@ -3,13 +3,25 @@
 //! A [`Plan`] is a list of [`FaultWindow`]s. It can be written by hand, drawn at random, shrunk, and replayed,
 //! in the simulated world and on real servers; nothing in it depends on a seed. Targets are hosts by name, or
 //! roles ([`Role`]) that are resolved when the window begins.
+//!
+//! What a fault is ([`Fault`], [`Family`], [`Target`], [`Hosts`]), how files spell it ([`mod@format`], over
+//! [`file`], which other files of a run use too), and what is refused ([`check`]).
 
+pub mod check;
+mod family;
 mod fault;
+pub mod file;
+pub mod format;
+mod hosts;
 mod target;
 
 pub use self::{
+    check::{Complaint, InvalidPlan},
+    family::Family,
     fault::{Fault, FaultWindow, Links},
-    target::{Role, Target},
+    format::PlanError,
+    hosts::Hosts,
+    target::{NotATarget, Role, Target},
 };
 
 /// The faults of one run.

@@ -5,22 +5,33 @@
 //! roles ([`Role`]) that are resolved when the window begins.
 //!
 //! What a fault is ([`Fault`], [`Family`], [`Target`], [`Hosts`]), how files spell it ([`mod@format`], over
-//! [`file`], which other files of a run use too), and what is refused ([`check`]).
+//! [`file`], which other files of a run use too), and what is refused ([`check`]). [`Plan::edges`] is the timeline
+//! that a nemesis follows, [`resolve`] finds the targets of a fault as it begins.
 
+pub mod assumptions;
 pub mod check;
+mod edges;
 mod family;
 mod fault;
 pub mod file;
 pub mod format;
 mod hosts;
+mod resolve;
 mod target;
+mod words;
 
 pub use self::{
+    assumptions::{Assumption, Assumptions, ClusterFacts, Persistence, Promise},
     check::{Complaint, InvalidPlan},
+    edges::{Edge, EdgeKind},
     family::Family,
     fault::{Fault, FaultWindow, Links},
     format::PlanError,
     hosts::Hosts,
+    resolve::{
+        ClockFault, DirectedLink, LinkFault, NodeFault, Playing, ProcessFault, ResolvedFault,
+        resolve,
+    },
     target::{NotATarget, Role, Target},
 };
 

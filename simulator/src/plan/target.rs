@@ -49,6 +49,12 @@ impl Role {
     ];
 }
 
+impl From<Role> for Target {
+    fn from(role: Role) -> Self {
+        Self::Role(role)
+    }
+}
+
 /// A text that is neither a role nor can be the name of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotATarget;

@@ -8,6 +8,7 @@ use crate::{
         Family, Fault, FaultWindow, Hosts, Links, Plan, Role, Target,
         check::{self, Complaint},
         file::{Fields, Problem, Value, did_you_mean},
+        words::clock_name,
     },
 };
 
@@ -265,12 +266,7 @@ fn direction(value: &Value<'_>) -> Option<bool> {
 }
 
 fn clocks(value: &Value<'_>) -> Option<Vec<ClockName>> {
-    let names = ClockName::ALL.map(|clock| match clock {
-        ClockName::Wall => "wall",
-        ClockName::Monotonic => "monotonic",
-        ClockName::Raw => "raw",
-        ClockName::Boot => "boot",
-    });
+    let names = ClockName::ALL.map(clock_name);
     let items = value.one_or_more()?;
     let read: Vec<Option<usize>> = items
         .iter()

@@ -4,7 +4,7 @@ use std::{fmt::Write, time::Duration};
 
 use crate::{
     clock::ClockName,
-    plan::{Fault, FaultWindow, Plan, Target},
+    plan::{Fault, FaultWindow, Plan, Target, words::clock_name},
 };
 
 pub(super) fn plan(plan: &Plan) -> String {
@@ -53,15 +53,6 @@ impl Table {
 
 fn quoted(target: &Target) -> String {
     toml::Value::String(target.to_string()).to_string()
-}
-
-fn clock_name(clock: ClockName) -> &'static str {
-    match clock {
-        ClockName::Wall => "wall",
-        ClockName::Monotonic => "monotonic",
-        ClockName::Raw => "raw",
-        ClockName::Boot => "boot",
-    }
 }
 
 fn window(window: &FaultWindow) -> String {

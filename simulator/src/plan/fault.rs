@@ -17,6 +17,17 @@ pub struct FaultWindow {
     pub fault: Fault,
 }
 
+impl FaultWindow {
+    /// When it ends: `start` for what happens at once, `None` when the world heals.
+    pub fn end(&self) -> Option<Duration> {
+        if self.fault.family().is_instant() {
+            return Some(self.start);
+        }
+        self.duration
+            .map(|duration| self.start.saturating_add(duration))
+    }
+}
+
 /// Directed links between hosts: every pair of one of `from` and one of `to`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Links {
@@ -169,4 +180,56 @@ pub enum Fault {
         /// Which nodes.
         target: Target,
     },
+}
+
+impl Fault {
+    /// The links that it hits, unless it hits hosts.
+    pub const fn links(&self) -> Option<&Links> {
+        match self {
+            Self::Hold { links }
+            | Self::Cut { links }
+            | Self::Slow { links, .. }
+            | Self::Lose { links, .. }
+            | Self::Reset { links }
+            | Self::Flap { links, .. } => Some(links),
+            _ => None,
+        }
+    }
+
+    /// The host that it hits, unless it hits the network.
+    pub const fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Pause { target }
+            | Self::Suspend { target }
+            | Self::StopMachine { target }
+            | Self::Crash { target, .. }
+            | Self::PowerLoss { target, .. }
+            | Self::ClockStep { target, .. }
+            | Self::ClockDrift { target, .. }
+            | Self::ClockFreeze { target, .. }
+            | Self::FlushAll { target }
+            | Self::ScriptFlush { target }
+            | Self::ClientPause { target }
+            | Self::ReadOnly { target }
+            | Self::MemoryFull { target } => Some(target),
+            _ => None,
+        }
+    }
+
+    /// Everybody it names, with the name that files give to that place.
+    pub fn targets(&self) -> Vec<(&'static str, &[Target])> {
+        match self {
+            Self::Ring { hosts } => vec![("hosts", hosts)],
+            Self::Bridge {
+                left,
+                right,
+                bridge,
+            } => vec![("left", left), ("right", right), ("bridge", bridge)],
+            _ => match (self.links(), self.target()) {
+                (Some(links), _) => vec![("from", &links.from), ("to", &links.to)],
+                (_, Some(target)) => vec![("target", std::slice::from_ref(target))],
+                _ => Vec::new(),
+            },
+        }
+    }
 }

@@ -3,13 +3,36 @@
 //! A [`Plan`] is a list of [`FaultWindow`]s. It can be written by hand, drawn at random, shrunk, and replayed,
 //! in the simulated world and on real servers; nothing in it depends on a seed. Targets are hosts by name, or
 //! roles ([`Role`]) that are resolved when the window begins.
+//!
+//! What a fault is ([`Fault`], [`Family`], [`Target`], [`Hosts`]), how files spell it ([`mod@format`], over
+//! [`file`], which other files of a run use too), and what is refused ([`check`]). [`Plan::edges`] is the timeline
+//! that a nemesis follows, [`resolve`] finds the targets of a fault as it begins.
 
+pub mod assumptions;
+pub mod check;
+mod edges;
+mod family;
 mod fault;
+pub mod file;
+pub mod format;
+mod hosts;
+mod resolve;
 mod target;
+mod words;
 
 pub use self::{
+    assumptions::{Assumption, Assumptions, ClusterFacts, Persistence, Promise},
+    check::{Complaint, InvalidPlan},
+    edges::{Edge, EdgeKind},
+    family::Family,
     fault::{Fault, FaultWindow, Links},
-    target::{Role, Target},
+    format::PlanError,
+    hosts::Hosts,
+    resolve::{
+        ClockFault, DirectedLink, LinkFault, NodeFault, Playing, ProcessFault, ResolvedFault,
+        resolve,
+    },
+    target::{NotATarget, Role, Target},
 };
 
 /// The faults of one run.

@@ -1,6 +1,6 @@
 //! Whom a fault hits.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// A host by its name, or by the part it plays when the fault begins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +47,33 @@ impl Role {
         (Self::NodeOfHolder, "node_of(holder)"),
         (Self::Store, "store"),
     ];
+}
+
+impl From<Role> for Target {
+    fn from(role: Role) -> Self {
+        Self::Role(role)
+    }
+}
+
+/// A text that is neither a role nor can be the name of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotATarget;
+
+impl FromStr for Target {
+    type Err = NotATarget;
+
+    /// A role by its name; else the name of a host: letters, digits, `-`, `_` and `.`.
+    fn from_str(text: &str) -> Result<Self, NotATarget> {
+        if let Some((role, _)) = Role::ALL.iter().find(|(_, name)| *name == text) {
+            return Ok(Self::Role(*role));
+        }
+        let may_be_in_a_name =
+            |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+        if text.is_empty() || !text.chars().all(may_be_in_a_name) {
+            return Err(NotATarget);
+        }
+        Ok(Self::Host(text.to_owned()))
+    }
 }
 
 impl fmt::Display for Role {

@@ -1,0 +1,59 @@
+//! What a cluster is like before anything goes wrong.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{clock::Ppm, history::HostName, plan::Hosts};
+
+/// What a node's disk remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Persistence {
+    /// Nothing.
+    None,
+    /// Snapshots now and then.
+    Rdb,
+    /// An append-only file, flushed every second: up to two seconds are lost with the power, and a kill in
+    /// the middle of a slow flush can lose as much.
+    AofEverySec,
+    /// An append-only file, flushed before each reply: whatever was answered is remembered.
+    AofAlways,
+}
+
+/// What has to be known of a cluster to say which assumptions a plan breaks in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterFacts {
+    /// The hosts.
+    pub hosts: Hosts,
+    /// How many nodes must grant.
+    pub quorum: usize,
+    /// The longest TTL that nodes accept, and the length of a quarantine.
+    pub max_ttl: Duration,
+    /// What nodes remember. The default remembers nothing.
+    pub persistence: Persistence,
+    /// Whether nodes that restarted or were flushed are kept out for `max_ttl`. On by default.
+    pub restart_guard: bool,
+    /// Whether a node whose memory is full evicts lock keys. Off by default.
+    pub evicts: bool,
+    /// When the world heals.
+    pub heal: Duration,
+    /// How far the oscillators of hosts are off; hosts that are not named keep perfect time.
+    pub rate_errors_ppm: BTreeMap<HostName, Ppm>,
+    /// How far wall clocks are ahead as the world begins, in microseconds; 0 for hosts that are not named.
+    pub wall_offsets_micros: BTreeMap<HostName, i64>,
+}
+
+impl ClusterFacts {
+    /// A cluster with a majority quorum, the restart guard, no persistence, no eviction and perfect clocks.
+    pub fn new(hosts: Hosts, max_ttl: Duration, heal: Duration) -> Self {
+        Self {
+            quorum: hosts.nodes.len() / 2 + 1,
+            hosts,
+            max_ttl,
+            persistence: Persistence::None,
+            restart_guard: true,
+            evicts: false,
+            heal,
+            rate_errors_ppm: BTreeMap::new(),
+            wall_offsets_micros: BTreeMap::new(),
+        }
+    }
+}

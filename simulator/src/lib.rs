@@ -2,5 +2,6 @@
 //! delays, servers that crash and forget, and checkers that judge the history of what clients believed. One seed and one
 //! plan of faults give one history, again and again.
 //!
-//! Never a model of the client: it runs the same code and sends the same bytes as in production. This crate holds nothing
-//! yet.
+//! Never a model of the client: it runs the same code and sends the same bytes as in production.
+
+pub mod redis;

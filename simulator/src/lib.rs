@@ -4,11 +4,19 @@
 //!
 //! Never a model of the client: it runs the same code and sends the same bytes as in production.
 
-pub mod checkers;
 pub mod clock;
+pub mod contender;
 pub mod history;
+pub mod host;
+mod nemesis;
+pub mod network;
+pub mod node;
 pub mod plan;
+pub mod random;
+pub mod redis;
+pub mod store;
 mod time;
-pub mod truth;
+pub mod workload;
+pub mod world;
 
 pub use time::TrueTime;

@@ -1,0 +1,230 @@
+//! From words to a reply: finding the command, refusing it, queueing it, running it.
+
+use super::{
+    Call,
+    table::{self, Command, Found},
+    wrong_arity,
+};
+use crate::redis::{
+    reply::{Failure, Outcome, Reply},
+    session::Session,
+    state::State,
+};
+
+/// What became of a request.
+pub(in crate::redis) enum Fate {
+    Answered(Outcome),
+    /// The server is paused; the request waits.
+    Held,
+}
+
+/// The error for a request that names no command, or names it with the wrong number of words.
+pub(in crate::redis) fn check(
+    state: &State,
+    words: &[Vec<u8>],
+) -> Result<&'static Command, Failure> {
+    let version = state.config.version;
+    match table::find(words, version) {
+        Found::Command(command) if command.takes(words.len(), version) => Ok(command),
+        Found::Command(command) if !version.is_7() && command.name.contains('|') => {
+            let container = command.name.split('|').next().unwrap_or_default();
+            Err(no_subcommand(words, container, false))
+        }
+        Found::Command(command) => Err(wrong_arity(command.name)),
+        Found::NoSubcommand(container) => Err(no_subcommand(words, container, version.is_7())),
+        Found::Bare(container) => Err(wrong_arity(container)),
+        Found::Nothing => Err(unknown(words, version.is_7())),
+    }
+}
+
+fn word(words: &[Vec<u8>], index: usize) -> &[u8] {
+    let word = words.get(index).map(Vec::as_slice).unwrap_or_default();
+    word.get(..128).unwrap_or(word)
+}
+
+fn no_subcommand(words: &[Vec<u8>], container: &str, is_7: bool) -> Failure {
+    let what: &[u8] = if is_7 {
+        b"ERR unknown subcommand '"
+    } else {
+        b"ERR Unknown subcommand or wrong number of arguments for '"
+    };
+    let help = format!("'. Try {} HELP.", container.to_ascii_uppercase());
+    [what, word(words, 1), help.as_bytes()].concat().into()
+}
+
+fn unknown(words: &[Vec<u8>], is_7: bool) -> Failure {
+    let mut shown: Vec<u8> = Vec::new();
+    let (open, close, after): (&[u8], &[u8], &[u8]) = if is_7 {
+        (b"'", b"'", b" ")
+    } else {
+        (b"`", b"`", b", ")
+    };
+    for argument in words.get(1..).unwrap_or_default() {
+        if shown.len() >= 128 {
+            break;
+        }
+        let room = 128 - shown.len();
+        shown.extend_from_slice(open);
+        shown.extend_from_slice(argument.get(..room).unwrap_or(argument));
+        shown.extend_from_slice(close);
+        shown.extend_from_slice(after);
+    }
+    let name = word(words, 0);
+    [
+        b"ERR unknown command ",
+        open,
+        name,
+        close,
+        b", with args beginning with: ",
+        &shown,
+    ]
+    .concat()
+    .into()
+}
+
+/// Handles a request of a client: refuses, holds, queues or runs it.
+pub(in crate::redis) fn request(
+    state: &mut State,
+    session: &mut Session,
+    words: &[Vec<u8>],
+) -> Fate {
+    let command = match admit(state, session, words) {
+        Ok(command) => command,
+        Err(failure) => {
+            if let Some(transaction) = &mut session.transaction {
+                transaction.broken = true;
+            }
+            // EXEC itself is answered with an abort that names the reason.
+            return Fate::Answered(Err(failure));
+        }
+    };
+    if is_held(state, session, command) {
+        return Fate::Held;
+    }
+    state.commands_processed += 1;
+    if let (Some(transaction), false) = (
+        &mut session.transaction,
+        command.is_some_and(|c| c.has(table::NEVER_QUEUED)),
+    ) {
+        transaction.commands.push(words.to_vec());
+        return Fate::Answered(Ok(Reply::status("QUEUED")));
+    }
+    Fate::Answered(match command {
+        Some(command) => run(state, session, command, words),
+        None => check(state, words).map(|_| Reply::Silence),
+    })
+}
+
+/// Checks what Redis checks before it runs or queues a command. 6.2 looks at subcommands only when it runs them: no command
+/// then, and no error yet.
+fn admit(
+    state: &mut State,
+    session: &Session,
+    words: &[Vec<u8>],
+) -> Result<Option<&'static Command>, Failure> {
+    let version = state.config.version;
+    let command = match check(state, words) {
+        Ok(command) => Some(command),
+        Err(failure) => match table::find(words, version) {
+            Found::Command(command) if !version.is_7() && command.name.contains('|') => None,
+            Found::NoSubcommand(_) if !version.is_7() => None,
+            _ => return Err(failure),
+        },
+    };
+    if !session.authenticated && !command.is_some_and(|command| command.has(table::NO_AUTH)) {
+        return Err("NOAUTH Authentication required.".into());
+    }
+    let Some(command) = command else {
+        return Ok(None);
+    };
+    if let Some(name) = denied(state, command) {
+        let (name, suffix) = if version.is_7() {
+            (name, "")
+        } else {
+            (base(name), " or its subcommand")
+        };
+        return Err(format!(
+            "NOPERM this user has no permissions to run the '{name}' command{suffix}"
+        )
+        .into());
+    }
+    if state.config.maxmemory > 0 && !state.make_room() {
+        let queues = session.transaction.is_some() && !command.has(table::NEVER_QUEUED);
+        if command.has(table::GROWS) || queues {
+            return Err(OOM.into());
+        }
+    }
+    if state.config.replica && command.has(table::WRITE) {
+        return Err(READ_ONLY.into());
+    }
+    Ok(Some(command))
+}
+
+pub(in crate::redis) const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
+pub(in crate::redis) const READ_ONLY: &str =
+    "READONLY You can't write against a read only replica.";
+
+fn base(name: &'static str) -> &'static str {
+    name.split('|').next().unwrap_or_default()
+}
+
+/// The name under which a command is denied.
+pub(in crate::redis) fn denied(state: &State, command: &Command) -> Option<&'static str> {
+    let denied = &state.config.denied_commands;
+    (!denied.is_empty() && (denied.contains(command.name) || denied.contains(base(command.name))))
+        .then_some(command.name)
+}
+
+fn is_held(state: &mut State, session: &Session, command: Option<&'static Command>) -> bool {
+    let Some(pause) = state.paused() else {
+        return false;
+    };
+    let writes = |command: &Command| command.has(table::WRITE) || command.has(table::MAY_WRITE);
+    let version = state.config.version;
+    let queued = || {
+        session.transaction.iter().flat_map(|transaction| &transaction.commands).any(|words| {
+            matches!(table::find(words, version), Found::Command(command) if writes(command))
+        })
+    };
+    pause.all
+        || command.is_some_and(|command| writes(command) || (command.name == "exec" && queued()))
+}
+
+fn run(
+    state: &mut State,
+    session: &mut Session,
+    command: &'static Command,
+    words: &[Vec<u8>],
+) -> Outcome {
+    let mut call = Call {
+        state,
+        session,
+        words,
+        name: command.name,
+    };
+    (command.run)(&mut call)
+}
+
+/// Runs a command that was queued.
+pub(super) fn execute(state: &mut State, session: &mut Session, words: &[Vec<u8>]) -> Outcome {
+    let command = check(state, words)?;
+    run(state, session, command, words)
+}
+
+/// Runs a command for a script, which may not do everything. `full`: memory was full when the script began and it has
+/// written nothing yet.
+pub(in crate::redis) fn from_script(
+    state: &mut State,
+    session: &mut Session,
+    command: &'static Command,
+    words: &[Vec<u8>],
+    full: bool,
+) -> Outcome {
+    if command.has(table::WRITE) && state.config.replica {
+        return Err(READ_ONLY.into());
+    }
+    if command.has(table::GROWS) && full {
+        return Err(OOM.into());
+    }
+    run(state, session, command, words)
+}

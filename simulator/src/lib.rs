@@ -4,6 +4,7 @@
 //!
 //! Never a model of the client: it runs the same code and sends the same bytes as in production.
 
+pub mod checkers;
 pub mod clock;
 pub mod contender;
 pub mod history;
@@ -16,6 +17,7 @@ pub mod random;
 pub mod redis;
 pub mod store;
 mod time;
+pub mod truth;
 pub mod workload;
 pub mod world;
 

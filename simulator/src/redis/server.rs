@@ -122,6 +122,11 @@ impl Server {
         server
     }
 
+    /// Makes the server a replica, which refuses writes, or a master again; its data stay as they are.
+    pub fn set_replica(&mut self, replica: bool) {
+        self.state.config.replica = replica;
+    }
+
     /// Whether the process runs.
     #[must_use]
     pub fn is_running(&self) -> bool {

@@ -1,0 +1,231 @@
+//! Redlock: the shipped client.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{FutureExt as _, future::LocalBoxFuture};
+use redlock::{AcquireError, Drift, ExtendError, Lease, Redlock as Client, protocol::Reading};
+use serde::{Deserialize, Serialize};
+
+use super::{Contender, Held, Refusal};
+use crate::{
+    clock::ClockName,
+    history::Ends,
+    host::{HostConnector, Process},
+    node,
+};
+
+/// How the client is configured; what is missing here has the client's own defaults. Durations in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedlockSettings {
+    /// TTL of leases.
+    pub ttl_ms: u64,
+    /// The largest TTL; quarantines last as long.
+    pub max_ttl_ms: u64,
+    /// How many nodes must grant; a majority if `None`.
+    pub quorum: Option<usize>,
+    /// After this a node's answer no longer counts for a decision.
+    pub node_timeout_ms: u64,
+    /// TCP and the handshake.
+    pub connect_timeout_ms: u64,
+    /// Rate error that is allowed for on both sides, in parts per million; `None` is the customary 1% + 2 ms.
+    pub rate_error_ppm: Option<u32>,
+    /// Steps of node clocks that are allowed for, in microseconds; only with `rate_error_ppm`.
+    pub node_step_us: u64,
+    /// Fencing tokens.
+    pub fencing: bool,
+    /// The restart guard.
+    pub restart_guard: bool,
+    /// Identity read by every acquisition.
+    pub strict_identity: bool,
+    /// Back-off between attempts: the first, and the most.
+    pub backoff_ms: (u64, u64),
+}
+
+impl Default for RedlockSettings {
+    fn default() -> Self {
+        Self {
+            ttl_ms: 2_000,
+            max_ttl_ms: 2_000,
+            quorum: None,
+            node_timeout_ms: 50,
+            connect_timeout_ms: 1_000,
+            rate_error_ppm: None,
+            node_step_us: 0,
+            fencing: true,
+            restart_guard: true,
+            strict_identity: false,
+            backoff_ms: (20, 500),
+        }
+    }
+}
+
+impl RedlockSettings {
+    /// The TTL of leases.
+    pub const fn ttl(&self) -> Duration {
+        Duration::from_millis(self.ttl_ms)
+    }
+
+    /// The allowance for clocks that these settings ask for.
+    pub fn drift(&self) -> Drift {
+        self.rate_error_ppm.map_or(Drift::CUSTOMARY, |ppm| Drift {
+            client_rate: redlock::Ppm(ppm),
+            node_rate: redlock::Ppm(ppm),
+            node_step: Duration::from_micros(self.node_step_us),
+            ..Drift::CUSTOMARY
+        })
+    }
+}
+
+/// The shipped client in a process.
+#[derive(Debug)]
+pub struct Redlock {
+    client: Client,
+    ttl: Duration,
+}
+
+impl Redlock {
+    /// A client in `process` of the cluster of `nodes`.
+    ///
+    /// # Errors
+    ///
+    /// What the client's builder says.
+    pub fn new(
+        process: &Process,
+        nodes: impl IntoIterator<Item = impl AsRef<str>>,
+        settings: &RedlockSettings,
+    ) -> Result<Self, redlock::BuildError> {
+        let urls = nodes
+            .into_iter()
+            .map(|name| format!("redis://{}:{}", name.as_ref(), node::PORT));
+        let (base, cap) = settings.backoff_ms;
+        let mut builder = Client::builder()
+            .nodes(urls)
+            .ttl(settings.ttl())
+            .max_ttl(Duration::from_millis(settings.max_ttl_ms))
+            .node_timeout(Duration::from_millis(settings.node_timeout_ms))
+            .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
+            .backoff(Duration::from_millis(base), Duration::from_millis(cap))
+            .drift(settings.drift())
+            .fencing(settings.fencing)
+            .restart_guard(settings.restart_guard)
+            .strict_identity(settings.strict_identity)
+            .runtime(process.runtime().clone())
+            .connector(Arc::new(HostConnector::new(process.host().clone())));
+        if let Some(quorum) = settings.quorum {
+            builder = builder.quorum(quorum);
+        }
+        Ok(Self {
+            client: builder.build()?,
+            ttl: settings.ttl(),
+        })
+    }
+
+    /// The client itself.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Contender for Redlock {
+    fn deploy(&self) -> LocalBoxFuture<'_, Result<(), String>> {
+        async {
+            self.client
+                .admit_new_cluster()
+                .await
+                .map_err(|error| error.to_string())
+        }
+        .boxed_local()
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        resource: &'a str,
+        within: Duration,
+    ) -> LocalBoxFuture<'a, Result<Box<dyn Held>, Refusal>> {
+        async move {
+            match self
+                .client
+                .request(resource)
+                .ttl(self.ttl)
+                .within(within)
+                .acquire()
+                .await
+            {
+                Ok(lease) => Ok(Box::new(lease) as Box<dyn Held>),
+                // Every attempt that failed was released with its own owner token: it holds nothing.
+                Err(error) => Err(Refusal::Fail(told(&error))),
+            }
+        }
+        .boxed_local()
+    }
+}
+
+fn told(error: &AcquireError) -> String {
+    error.to_string()
+}
+
+impl Held for Lease {
+    fn owner(&self) -> Option<String> {
+        Some(self.owner_token().as_str().to_owned())
+    }
+
+    fn fencing_token(&self) -> Option<u64> {
+        match Self::fencing_token(self).as_u64() {
+            0 => None,
+            token => Some(token),
+        }
+    }
+
+    fn ends(&self) -> Option<Ends> {
+        let (since, left) = Self::ends(self)?;
+        Some(ends(&since, left))
+    }
+
+    fn is_valid(&self) -> bool {
+        Self::is_valid(self)
+    }
+
+    fn lost(&self) -> LocalBoxFuture<'_, ()> {
+        Self::lost(self).boxed_local()
+    }
+
+    fn keep_renewed(&self) {
+        Self::keep_renewed(self);
+    }
+
+    fn extend(&self, ttl: Duration) -> LocalBoxFuture<'_, Result<(), Refusal>> {
+        async move {
+            Self::extend(self, ttl).await.map_err(|error| match error {
+                ExtendError::Unknown { .. } => Refusal::Unknown(error.to_string()),
+                _ => Refusal::Fail(error.to_string()),
+            })
+        }
+        .boxed_local()
+    }
+
+    fn release(&self) -> LocalBoxFuture<'_, Result<(), Refusal>> {
+        async move {
+            let report = Self::release(self).await;
+            if report.freed {
+                Ok(())
+            } else {
+                Err(Refusal::Unknown(report.to_string()))
+            }
+        }
+        .boxed_local()
+    }
+}
+
+fn ends(since: &Reading, left: Duration) -> Ends {
+    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    let mut since_ns = vec![
+        (ClockName::Boot, nanos(since.boot)),
+        (ClockName::Raw, nanos(since.raw)),
+    ];
+    since_ns.extend(since.wall.map(|wall| (ClockName::Wall, nanos(wall))));
+    Ends {
+        since_ns,
+        left_ns: nanos(left),
+    }
+}

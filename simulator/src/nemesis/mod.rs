@@ -1,0 +1,319 @@
+//! The nemesis: carries out a plan.
+//!
+//! Between two ticks of the world it does what the plan has due, to hosts and links, and records it. Roles are
+//! resolved as a window begins. Everything that it starts it ends: at the latest when the world heals.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    clock::{ClockName, Disturbance},
+    history::{EventKind, HostName, Recorder},
+    host::Host,
+    network::{Block, HostId, Network, Trouble},
+    node::RedisNode,
+    plan::{
+        ClockFault, DirectedLink, Edge, EdgeKind, Hosts, LinkFault, NodeFault, Plan, ProcessFault,
+        ResolvedFault, Role, resolve,
+    },
+    time::TrueTime,
+    workload::Activity,
+};
+
+/// What a nemesis acts upon.
+#[derive(Clone)]
+pub(crate) struct Victims {
+    pub(crate) names: Hosts,
+    pub(crate) hosts: BTreeMap<HostName, Arc<Host>>,
+    pub(crate) nodes: BTreeMap<HostName, RedisNode>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) activity: Activity,
+}
+
+/// Carries out one plan.
+pub(crate) struct Nemesis {
+    plan: Plan,
+    /// Reversed: the next is last.
+    edges: Vec<Edge>,
+    active: BTreeMap<usize, ResolvedFault>,
+    victims: Victims,
+    recorder: Recorder,
+    world: HostName,
+}
+
+/// The kernel of a machine that sleeps.
+const SUSPENDED: [ClockName; 2] = [ClockName::Monotonic, ClockName::Raw];
+
+impl Nemesis {
+    pub(crate) fn new(plan: Plan, heal: Duration, victims: Victims, recorder: Recorder) -> Self {
+        let mut edges = plan.edges(heal);
+        edges.reverse();
+        Self {
+            plan,
+            edges,
+            active: BTreeMap::new(),
+            victims,
+            recorder,
+            world: "world".into(),
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub(crate) fn act(&mut self, now: TrueTime) {
+        while let Some(edge) = self.edges.pop_if(|edge| edge.at <= now) {
+            match edge.kind {
+                EdgeKind::Begin | EdgeKind::Once => self.begin(now, edge),
+                EdgeKind::End => self.end(now, edge.window),
+                EdgeKind::Mend => self.with(edge.window, |victims, fault| victims.undo(now, fault)),
+                EdgeKind::CutAgain => {
+                    self.with(edge.window, |victims, fault| victims.apply(now, fault))
+                }
+            }
+        }
+    }
+
+    fn with(&self, window: usize, act: impl FnOnce(&Victims, &ResolvedFault)) {
+        if let Some(fault) = self.active.get(&window) {
+            act(&self.victims, fault);
+        }
+    }
+
+    fn record(&self, now: TrueTime, kind: EventKind) {
+        self.recorder.record(now, &self.world, kind);
+    }
+
+    fn begin(&mut self, now: TrueTime, edge: Edge) {
+        let window = &self.plan.windows[edge.window];
+        let fault = resolve(&window.fault, &|role| self.victims.playing(role));
+        self.record(
+            now,
+            EventKind::FaultBegan {
+                window: edge.window,
+                fault: window.fault.to_string(),
+                hosts: fault.hosts(),
+            },
+        );
+        self.victims.apply(now, &fault);
+        if edge.kind == EdgeKind::Begin {
+            self.active.insert(edge.window, fault);
+        }
+    }
+
+    fn end(&mut self, now: TrueTime, window: usize) {
+        if let Some(fault) = self.active.remove(&window) {
+            self.victims.undo(now, &fault);
+            self.record(now, EventKind::FaultEnded { window });
+        }
+    }
+
+    /// The world heals: nothing of the plan goes on.
+    pub(crate) fn heal(&mut self, now: TrueTime) {
+        self.act(now);
+        let open: Vec<_> = self.active.keys().copied().collect();
+        for window in open {
+            self.end(now, window);
+        }
+        for host in self.victims.hosts.values() {
+            host.start(now);
+        }
+        self.record(now, EventKind::Healed);
+    }
+}
+
+impl Victims {
+    fn playing(&self, role: Role) -> Vec<HostName> {
+        self.names.playing(role).unwrap_or_else(|| match role {
+            Role::Holder => self
+                .activity
+                .holder()
+                .map(|(host, _)| host)
+                .into_iter()
+                .collect(),
+            Role::NextWaiter => self.activity.next_waiter().into_iter().collect(),
+            Role::QuorumOfHolder => self.holding(),
+            _ => self.holding().into_iter().take(1).collect(),
+        })
+    }
+
+    /// The nodes that hold the holder's owner token.
+    fn holding(&self) -> Vec<HostName> {
+        let Some((_, Some(owner))) = self.activity.holder() else {
+            return Vec::new();
+        };
+        let holds = |node: &RedisNode| node.holds(&owner);
+        self.nodes
+            .iter()
+            .filter(|(_, node)| holds(node))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    fn hosts<'a>(&'a self, names: &'a [HostName]) -> impl Iterator<Item = &'a Arc<Host>> {
+        names.iter().filter_map(|name| self.hosts.get(name))
+    }
+
+    fn ends(&self, link: &DirectedLink) -> Option<(HostId, HostId)> {
+        Some((
+            self.hosts.get(&link.from)?.id(),
+            self.hosts.get(&link.to)?.id(),
+        ))
+    }
+
+    fn apply(&self, now: TrueTime, fault: &ResolvedFault) {
+        match fault {
+            ResolvedFault::Links { links, fault } => {
+                for (from, to) in links.iter().filter_map(|link| self.ends(link)) {
+                    match trouble(*fault) {
+                        Some(trouble) => self.network.begin(now, from, to, trouble),
+                        None => self.network.reset(now, from, to),
+                    }
+                }
+            }
+            ResolvedFault::Process { hosts, fault } => {
+                for host in self.hosts(hosts) {
+                    self.strike(now, host, *fault);
+                }
+            }
+            ResolvedFault::Clocks {
+                hosts,
+                clocks,
+                fault,
+            } => {
+                for (host, clock) in self
+                    .hosts(hosts)
+                    .flat_map(|host| clocks.iter().map(move |clock| (host, *clock)))
+                {
+                    match fault {
+                        ClockFault::Step { by_micros } => {
+                            host.step_clock(now, clock, by_micros.saturating_mul(1_000))
+                        }
+                        ClockFault::Drift { rate_error_ppm } => {
+                            host.disturb_clock(now, clock, Disturbance::Drift(*rate_error_ppm));
+                        }
+                        ClockFault::Freeze => host.disturb_clock(now, clock, Disturbance::Freeze),
+                    }
+                }
+            }
+            ResolvedFault::Nodes { hosts, fault } => match fault {
+                NodeFault::FlushAll => self.operate(now, hosts, "FLUSHALL"),
+                NodeFault::ScriptFlush => self.operate(now, hosts, "SCRIPT FLUSH"),
+                // Ended by the window, not by the server.
+                NodeFault::ClientPause => self.operate(now, hosts, "CLIENT PAUSE 1000000000 ALL"),
+                NodeFault::ReadOnly => self.set_replica(hosts, true),
+                NodeFault::MemoryFull => self.operate(now, hosts, "CONFIG SET maxmemory 1"),
+            },
+        }
+    }
+
+    fn undo(&self, now: TrueTime, fault: &ResolvedFault) {
+        match fault {
+            ResolvedFault::Links { links, fault } => {
+                for (from, to) in links.iter().filter_map(|link| self.ends(link)) {
+                    if let Some(trouble) = trouble(*fault) {
+                        self.network.end(now, from, to, trouble);
+                    }
+                }
+            }
+            ResolvedFault::Process { hosts, fault } => {
+                for host in self.hosts(hosts) {
+                    relieve(now, host, *fault);
+                }
+            }
+            ResolvedFault::Clocks {
+                hosts,
+                clocks,
+                fault,
+            } => {
+                let disturbance = match fault {
+                    ClockFault::Step { .. } => return,
+                    ClockFault::Drift { rate_error_ppm } => Disturbance::Drift(*rate_error_ppm),
+                    ClockFault::Freeze => Disturbance::Freeze,
+                };
+                for (host, clock) in self
+                    .hosts(hosts)
+                    .flat_map(|host| clocks.iter().map(move |clock| (host, *clock)))
+                {
+                    host.calm_clock(now, clock, disturbance);
+                }
+            }
+            ResolvedFault::Nodes { hosts, fault } => match fault {
+                NodeFault::FlushAll | NodeFault::ScriptFlush => {}
+                NodeFault::ClientPause => self.operate(now, hosts, "CLIENT UNPAUSE"),
+                NodeFault::ReadOnly => self.set_replica(hosts, false),
+                NodeFault::MemoryFull => self.operate(now, hosts, "CONFIG SET maxmemory 0"),
+            },
+        }
+    }
+
+    fn operate(&self, now: TrueTime, hosts: &[HostName], command: &str) {
+        for name in hosts {
+            if let (Some(node), Some(host)) = (self.nodes.get(name), self.hosts.get(name)) {
+                node.operate(host, now, command);
+            }
+        }
+    }
+
+    fn set_replica(&self, hosts: &[HostName], replica: bool) {
+        for node in hosts.iter().filter_map(|name| self.nodes.get(name)) {
+            node.set_replica(replica);
+        }
+    }
+
+    fn strike(&self, now: TrueTime, host: &Arc<Host>, fault: ProcessFault) {
+        match fault {
+            ProcessFault::Pause => host.pause(now),
+            ProcessFault::Suspend => freeze(now, host, &SUSPENDED),
+            ProcessFault::StopMachine => freeze(now, host, &ClockName::ALL),
+            ProcessFault::Crash { lose_data } => self.crash(now, host, false, lose_data),
+            ProcessFault::PowerLoss { lose_data } => self.crash(now, host, true, lose_data),
+        }
+    }
+
+    fn crash(&self, now: TrueTime, host: &Arc<Host>, power_lost: bool, data_lost: bool) {
+        if host.is_up() {
+            host.crash(now, power_lost, data_lost);
+            if let Some(node) = self.nodes.get(host.name()) {
+                node.crashed(host, now, power_lost, data_lost);
+            }
+        }
+    }
+}
+
+fn freeze(now: TrueTime, host: &Host, clocks: &[ClockName]) {
+    host.pause(now);
+    for clock in clocks {
+        host.disturb_clock(now, *clock, Disturbance::Freeze);
+    }
+}
+
+fn thaw(now: TrueTime, host: &Host, clocks: &[ClockName]) {
+    for clock in clocks {
+        host.calm_clock(now, *clock, Disturbance::Freeze);
+    }
+    host.resume(now);
+}
+
+fn relieve(now: TrueTime, host: &Host, fault: ProcessFault) {
+    match fault {
+        ProcessFault::Pause => host.resume(now),
+        ProcessFault::Suspend => thaw(now, host, &SUSPENDED),
+        ProcessFault::StopMachine => thaw(now, host, &ClockName::ALL),
+        ProcessFault::Crash { .. } | ProcessFault::PowerLoss { .. } => host.start(now),
+    }
+}
+
+/// `None`: at once, and over.
+const fn trouble(fault: LinkFault) -> Option<Trouble> {
+    Some(match fault {
+        LinkFault::Hold => Trouble::Blocked(Block::Hold),
+        LinkFault::Cut => Trouble::Blocked(Block::Cut),
+        LinkFault::Slow {
+            extra_min,
+            extra_max,
+        } => Trouble::Slow {
+            min: extra_min,
+            max: extra_max,
+        },
+        LinkFault::Lose { loss_ppm } => Trouble::Lossy(loss_ppm),
+        LinkFault::Reset => return None,
+    })
+}

@@ -1,0 +1,146 @@
+//! The usual workload: lock, use, release, think.
+
+use std::time::Duration;
+
+use futures::future::{self, Either};
+use rand::rngs::ChaCha8Rng;
+use redlock::Runtime as _;
+use serde::{Deserialize, Serialize};
+
+use super::session::{RecordedLease, Session};
+use crate::random::{Purpose, below, stream};
+
+/// A duration between two bounds, in milliseconds, drawn anew each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range(
+    /// The least.
+    pub u64,
+    /// The most.
+    pub u64,
+);
+
+impl Range {
+    fn draw(self, random: &mut ChaCha8Rng) -> Duration {
+        let wide = self
+            .1
+            .saturating_sub(self.0)
+            .saturating_mul(1_000)
+            .saturating_add(1);
+        Duration::from_micros(
+            self.0
+                .saturating_mul(1_000)
+                .saturating_add(below(random, wide)),
+        )
+    }
+}
+
+/// What a client does, over and over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Workload {
+    /// How many resources there are; each cycle picks one.
+    pub resources: u32,
+    /// How many cycles of a client go on at the same time.
+    pub workers: u32,
+    /// How long it thinks between two cycles.
+    pub think_ms: Range,
+    /// How many times it reads and writes under one lease.
+    pub accesses: u32,
+    /// How long it works before each of them.
+    pub work_ms: Range,
+    /// Whether it looks at the lease before each access and stops when that is over. One that does not goes on writing.
+    pub looks: bool,
+    /// Whether its leases are renewed in the background.
+    pub renews: bool,
+    /// How long it waits for the resource's holder.
+    pub within_ms: u64,
+    /// How long it waits for an answer of the store.
+    pub store_patience_ms: u64,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self {
+            resources: 1,
+            workers: 1,
+            think_ms: Range(0, 500),
+            accesses: 2,
+            work_ms: Range(0, 300),
+            looks: true,
+            renews: false,
+            within_ms: 10_000,
+            store_patience_ms: 5_000,
+        }
+    }
+}
+
+/// Runs `workload` in `session` for ever.
+///
+/// # Cancellation
+///
+/// It stops where it is; leases are dropped.
+pub async fn work(session: Session, workload: Workload, seed: u64) {
+    let workers =
+        (0..workload.workers).map(|worker| cycles(session.clone(), workload.clone(), seed, worker));
+    future::join_all(workers).await;
+}
+
+async fn cycles(session: Session, workload: Workload, seed: u64, worker: u32) {
+    let process = session.process().clone();
+    let place = process.host().name();
+    let mut random = stream(
+        seed,
+        Purpose::Workload,
+        place,
+        u64::from(process.incarnation()),
+        u64::from(worker),
+    );
+    loop {
+        process
+            .runtime()
+            .sleep(workload.think_ms.draw(&mut random))
+            .await;
+        let resource = format!(
+            "r{}",
+            below(&mut random, u64::from(workload.resources.max(1))) + 1
+        );
+        let within = Duration::from_millis(workload.within_ms);
+        if let Ok(lease) = session.acquire(&resource, within).await {
+            if workload.renews {
+                lease.keep_renewed();
+            }
+            hold(&lease, &workload, &process, &mut random).await;
+            // How it ended is in the history.
+            let _ = lease.release().await;
+        }
+    }
+}
+
+/// Works under a lease; stops at the first access that is not confirmed, and when the lease is over if it looks.
+async fn hold(
+    lease: &RecordedLease,
+    workload: &Workload,
+    process: &crate::host::Process,
+    random: &mut ChaCha8Rng,
+) {
+    for _ in 0..workload.accesses {
+        let work = process.runtime().sleep(workload.work_ms.draw(random));
+        if !workload.looks {
+            work.await;
+        } else if let Either::Left(_) = future::select(std::pin::pin!(lease.lost()), work).await {
+            return;
+        }
+        if workload.looks && !lease.is_valid() {
+            return;
+        }
+        let Ok(value) = lease.read().await else {
+            return;
+        };
+        if workload.looks && !lease.is_valid() {
+            return;
+        }
+        if lease.write(value + 1).await.is_err() {
+            return;
+        }
+    }
+}

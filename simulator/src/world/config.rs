@@ -1,0 +1,120 @@
+//! How a world is made.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    contender::RedlockSettings,
+    network::Latency,
+    plan::Hosts,
+    redis,
+    store::Fencing,
+    truth::{ExpiryRule, Facts},
+    workload::Workload,
+};
+
+/// How wrong the clocks of a world's hosts are without any fault: drawn for each host between minus and plus this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClockErrors {
+    /// Rate error of all clocks of a host, in parts per million.
+    pub rate_error_ppm: u32,
+    /// Difference of a wall clock from true time, in microseconds.
+    pub wall_offset_us: u32,
+}
+
+/// 50 ppm, the tolerance of quartz; 5 ms, what a time daemon leaves.
+impl Default for ClockErrors {
+    fn default() -> Self {
+        Self {
+            rate_error_ppm: 50,
+            wall_offset_us: 5_000,
+        }
+    }
+}
+
+/// Everything about a world but its plan and its seed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorldConfig {
+    /// Number of Redis nodes.
+    pub nodes: usize,
+    /// Number of client hosts.
+    pub clients: usize,
+    /// Length of a tick, in milliseconds: the network delivers at ticks, and faults begin and end at them.
+    pub tick_ms: u64,
+    /// Latency of every link, in each direction.
+    pub latency: Latency,
+    /// How the Redis servers are set up.
+    pub server: redis::Config,
+    /// How wrong clocks are.
+    pub clocks: ClockErrors,
+    /// How the clients are configured.
+    pub redlock: RedlockSettings,
+    /// What the protected store checks.
+    pub fencing: Fencing,
+    /// What clients do.
+    pub workload: Workload,
+    /// Length of the first phase, in milliseconds: the plan's faults fall.
+    pub safety_ms: u64,
+    /// Length of the second phase, in milliseconds, after the world healed.
+    pub liveness_ms: u64,
+    /// Whether the history has every segment that was sent.
+    pub records_segments: bool,
+}
+
+impl Default for WorldConfig {
+    fn default() -> Self {
+        Self {
+            nodes: 5,
+            clients: 3,
+            tick_ms: 1,
+            latency: Latency::default(),
+            server: redis::Config::default(),
+            clocks: ClockErrors::default(),
+            redlock: RedlockSettings::default(),
+            fencing: Fencing::default(),
+            workload: Workload::default(),
+            safety_ms: 20_000,
+            liveness_ms: 10_000,
+            records_segments: false,
+        }
+    }
+}
+
+impl WorldConfig {
+    /// The names of its hosts.
+    pub fn hosts(&self) -> Hosts {
+        Hosts::numbered(self.nodes, self.clients)
+    }
+
+    /// What checkers must know of it.
+    pub fn facts(&self) -> Facts {
+        let names = self.hosts();
+        let resources = (1..=self.workload.resources).map(|number| format!("r{number}"));
+        Facts {
+            quorum: self.redlock.quorum.unwrap_or(self.nodes / 2 + 1),
+            expiry: match self.server.expiry {
+                redis::ExpiryRule::After => ExpiryRule::After,
+                redis::ExpiryRule::At => ExpiryRule::At,
+            },
+            clocks: (&self.redlock.drift()).into(),
+            lock_keys: resources
+                .map(|resource| (resource.clone(), format!("redlock:lock:{resource}")))
+                .collect(),
+            nodes: names.nodes,
+            ..Facts::new(self.nodes, self.redlock.ttl())
+        }
+    }
+
+    /// Length of the first phase.
+    pub const fn safety(&self) -> Duration {
+        Duration::from_millis(self.safety_ms)
+    }
+
+    /// Length of the whole run.
+    pub const fn length(&self) -> Duration {
+        Duration::from_millis(self.safety_ms.saturating_add(self.liveness_ms))
+    }
+}

@@ -1,0 +1,343 @@
+//! One run of a world.
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    fmt,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use futures::future::LocalBoxFuture;
+use rand::rngs::ChaCha8Rng;
+use redlock::Runtime as _;
+
+use super::config::WorldConfig;
+use crate::{
+    clock::Clocks,
+    contender::{Contender, Redlock},
+    history::{History, HostName, Recorder},
+    host::{self, Host, Process, Program},
+    nemesis::{Nemesis, Victims},
+    network::Network,
+    node::RedisNode,
+    plan::Plan,
+    random::{Purpose, below, stream},
+    redis,
+    store::Store,
+    time::TrueTime,
+    workload::{Activity, Session, work},
+};
+
+/// What a client host does with its session: called at every start of its process, once the cluster is in service.
+pub type ClientProgram = Rc<dyn Fn(Session) -> LocalBoxFuture<'static, ()>>;
+
+/// A world that has yet to run.
+pub struct World {
+    config: WorldConfig,
+    plan: Plan,
+    seed: u64,
+    program: ClientProgram,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Run {
+    /// Everything that happened.
+    pub history: History,
+    /// Why the run itself went wrong, if it did: then its history says nothing.
+    pub failure: Option<Failure>,
+    /// Who waited for what as it ended, a line each.
+    pub waiting: String,
+}
+
+/// How a run itself can go wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A task panicked.
+    Panic {
+        /// On which host.
+        host: HostName,
+        /// What it said.
+        message: String,
+    },
+    /// The world broke down.
+    World(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panic { host, message } => write!(f, "{host} panicked: {message}"),
+            Self::World(message) => write!(f, "the world broke down: {message}"),
+        }
+    }
+}
+
+/// What the wall clocks show as a world begins, but for their errors: 2025-01-01.
+const EPOCH: Duration = Duration::from_secs(1_735_689_600);
+/// What the other clocks show.
+const UPTIME: Duration = Duration::from_secs(100_000);
+/// What lock keys begin with: the client's default.
+const PREFIX: &str = "redlock";
+
+impl World {
+    /// A world whose clients run the configured workload.
+    pub fn new(config: WorldConfig, plan: Plan, seed: u64) -> Self {
+        let workload = config.workload.clone();
+        let program: ClientProgram =
+            Rc::new(move |session| Box::pin(work(session, workload.clone(), seed)));
+        Self {
+            config,
+            plan,
+            seed,
+            program,
+        }
+    }
+
+    /// Has client hosts run `program` instead.
+    #[must_use]
+    pub fn with_program(mut self, program: ClientProgram) -> Self {
+        self.program = program;
+        self
+    }
+
+    /// Runs it, to the end or until something panics.
+    pub fn run(self) -> Run {
+        let recorder = Recorder::new();
+        let mut built = Built::new(self, &recorder);
+        let failure = built.run();
+        let waiting = built.victims.activity.explain();
+        let history = recorder.into_history();
+        built.take_down();
+        Run {
+            history,
+            failure,
+            waiting,
+        }
+    }
+}
+
+/// A world with everything in it.
+struct Built {
+    sim: turmoil::Sim<'static>,
+    nemesis: Nemesis,
+    victims: Victims,
+    heal: TrueTime,
+    end: TrueTime,
+}
+
+impl Built {
+    fn new(world: World, recorder: &Recorder) -> Self {
+        let World {
+            config,
+            plan,
+            seed,
+            program,
+        } = world;
+        let network = Arc::new(Network::new(
+            seed,
+            config.latency,
+            recorder.clone(),
+            config.records_segments,
+        ));
+        let mut maker = Maker {
+            sim: carrier(&config, seed),
+            config: &config,
+            seed,
+            network: &network,
+            recorder,
+        };
+        let names = config.hosts();
+        let activity = Activity::default();
+        let (mut hosts, mut nodes) = (BTreeMap::new(), BTreeMap::new());
+        for name in &names.nodes {
+            let host = maker.host(name);
+            let node = RedisNode::new(&host, maker.server(name), PREFIX);
+            maker.run(&host, node.program());
+            nodes.insert(name.clone(), node);
+            hosts.insert(name.clone(), host);
+        }
+        let store = maker.host(&names.store);
+        maker.run(&store, Store::new(config.fencing).program());
+        hosts.insert(names.store.clone(), store);
+        let client = Client::new(&config, &names.nodes, &activity, program);
+        for name in &names.clients {
+            let host = maker.host(name);
+            maker.run(&host, client.program());
+            hosts.insert(name.clone(), host);
+        }
+        let sim = maker.sim;
+        let victims = Victims {
+            names,
+            hosts,
+            nodes,
+            network,
+            activity,
+        };
+        Self {
+            sim,
+            nemesis: Nemesis::new(plan, config.safety(), victims.clone(), recorder.clone()),
+            victims,
+            heal: config.safety().into(),
+            end: config.length().into(),
+        }
+    }
+
+    /// Ends every process on its own host, where its sockets and timers belong.
+    fn take_down(mut self) {
+        for host in self.victims.hosts.values() {
+            host.halt();
+        }
+        // A world that broke down cannot do even this.
+        let _ = self.sim.step();
+    }
+
+    fn run(&mut self) -> Option<Failure> {
+        let mut healed = false;
+        loop {
+            let now = TrueTime::from(self.sim.elapsed());
+            if now >= self.end {
+                return None;
+            }
+            if !healed && now >= self.heal {
+                healed = true;
+                self.nemesis.heal(now);
+            } else {
+                self.nemesis.act(now);
+            }
+            if let Err(error) = self.sim.step() {
+                return Some(Failure::World(error.to_string()));
+            }
+            let panicked = self
+                .victims
+                .hosts
+                .values()
+                .find_map(|host| Some((host.name(), host.panic()?)));
+            if let Some((host, message)) = panicked {
+                return Some(Failure::Panic {
+                    host: host.clone(),
+                    message,
+                });
+            }
+        }
+    }
+}
+
+/// turmoil, asked for nothing but to carry bytes at its smallest latency.
+fn carrier(config: &WorldConfig, seed: u64) -> turmoil::Sim<'static> {
+    turmoil::Builder::new()
+        .rng_seed(seed)
+        .epoch(UNIX_EPOCH + EPOCH)
+        .tick_duration(Duration::from_millis(config.tick_ms.max(1)))
+        .min_message_latency(Duration::ZERO)
+        .max_message_latency(Duration::ZERO)
+        .tcp_capacity(1 << 16)
+        .simulation_duration(Duration::MAX)
+        .build()
+}
+
+/// Puts hosts into a world.
+struct Maker<'a> {
+    sim: turmoil::Sim<'static>,
+    config: &'a WorldConfig,
+    seed: u64,
+    network: &'a Arc<Network>,
+    recorder: &'a Recorder,
+}
+
+impl Maker<'_> {
+    fn host(&self, name: &HostName) -> Arc<Host> {
+        let mut random = stream(self.seed, Purpose::Host, name, u64::MAX, 0);
+        let mut error = |most: u32| draw_error(&mut random, most);
+        let rate = error(self.config.clocks.rate_error_ppm);
+        let offset = error(self.config.clocks.wall_offset_us) * 1_000;
+        let wall = i64::try_from(EPOCH.as_nanos())
+            .unwrap_or(i64::MAX)
+            .saturating_add(offset);
+        Host::new(
+            name.clone(),
+            self.seed,
+            Clocks::new(wall, UPTIME, rate),
+            self.network,
+            self.recorder,
+        )
+    }
+
+    fn server(&self, name: &HostName) -> redis::Config {
+        let mut random = stream(self.seed, Purpose::Host, name, u64::MAX, 1);
+        redis::Config {
+            seed: below(&mut random, u64::MAX),
+            ..self.config.server.clone()
+        }
+    }
+
+    fn run(&mut self, host: &Arc<Host>, program: Program) {
+        let own = host.clone();
+        self.sim.host(&**host.name(), move || {
+            let kernel = host::run(own.clone(), program.clone());
+            async move { Ok(kernel.await?) }
+        });
+    }
+}
+
+/// Between minus and plus `most`.
+fn draw_error(random: &mut ChaCha8Rng, most: u32) -> i64 {
+    let drawn = below(random, u64::from(most) * 2 + 1);
+    i64::try_from(drawn).unwrap_or_default() - i64::from(most)
+}
+
+/// What client hosts have in common.
+#[derive(Clone)]
+struct Client {
+    config: Rc<WorldConfig>,
+    nodes: Rc<[HostName]>,
+    activity: Activity,
+    program: ClientProgram,
+    /// Whether the cluster is in service.
+    deployed: Rc<Cell<bool>>,
+}
+
+impl Client {
+    fn new(
+        config: &WorldConfig,
+        nodes: &[HostName],
+        activity: &Activity,
+        program: ClientProgram,
+    ) -> Self {
+        Self {
+            config: Rc::new(config.clone()),
+            nodes: nodes.into(),
+            activity: activity.clone(),
+            program,
+            deployed: Rc::default(),
+        }
+    }
+
+    fn program(&self) -> Program {
+        let client = self.clone();
+        Rc::new(move |process| Box::pin(client.clone().start(process)))
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "a configuration that cannot be used fails its run by a panic"
+    )]
+    async fn start(self, process: Process) {
+        let redlock = Redlock::new(&process, &*self.nodes, &self.config.redlock)
+            .expect("a configuration that works");
+        let contender: Rc<dyn Contender> = Rc::new(redlock);
+        while !self.deployed.get() {
+            // One client is the operator who puts the cluster into service.
+            if process.host().name().ends_with("-1") && contender.deploy().await.is_ok() {
+                self.deployed.set(true);
+            } else {
+                process.runtime().sleep(Duration::from_millis(10)).await;
+            }
+        }
+        let patience = Duration::from_millis(self.config.workload.store_patience_ms);
+        (self.program)(Session::new(process, contender, patience, self.activity)).await;
+    }
+}

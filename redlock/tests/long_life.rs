@@ -1,7 +1,8 @@
 //! What a client leaves behind after a long life: nothing.
 //!
-//! `REDLOCK_CYCLES` sets how many cycles the long run makes: a million takes minutes, the default
-//! some seconds.
+//! `REDLOCK_CYCLES` sets how many cycles the long run makes: the default takes some seconds. A million
+//! (release build, five redis-servers, two cores that builds shared) took 71 s; the process had 11.0, 11.0, 12.2
+//! and 11.9 MiB resident after each quarter, and 26 descriptors throughout.
 
 #![allow(
     clippy::unwrap_used,

@@ -4,6 +4,13 @@
 //!
 //! Never a model of the client: it runs the same code and sends the same bytes as in production.
 
+#[cfg(not(tokio_unstable))]
+compile_error!(
+    "histories are only repeatable with tokio's seeded scheduling. Put these two lines under [build] in .cargo/config.toml:\n\
+     rustflags = [\"--cfg\", \"tokio_unstable\"]\n\
+     rustdocflags = [\"--cfg\", \"tokio_unstable\"]"
+);
+
 pub mod checkers;
 pub mod clock;
 pub mod contender;
@@ -17,6 +24,7 @@ pub mod random;
 pub mod redis;
 pub mod store;
 mod time;
+pub mod trace;
 pub mod truth;
 pub mod workload;
 pub mod world;

@@ -41,6 +41,8 @@ struct Running {
     process: Process,
     tasks: Pin<Box<LocalSet>>,
     start: u32,
+    /// What its tasks trace is in here.
+    span: tracing::Span,
 }
 
 /// Polls the tasks of a process while it is up and not paused.
@@ -63,6 +65,7 @@ impl Runner {
             process,
             tasks: Box::pin(tasks),
             start,
+            span: tracing::info_span!("host", name = %self.host.name()),
         });
     }
 }
@@ -90,6 +93,7 @@ impl Future for Runner {
             self.start(start);
         }
         if let Some(running) = &mut self.running {
+            let _within = running.span.enter();
             // A task set is done when its last task is; a process whose program ended stays up and idle.
             let _ = running.tasks.as_mut().poll(cx);
             running.process.run_monitors(network::now());

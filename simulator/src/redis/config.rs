@@ -66,7 +66,9 @@ pub enum Persistence {
     /// Nothing: every restart forgets everything. The default.
     #[default]
     None,
-    /// `appendonly yes`, `appendfsync everysec`: survives a crash of the process; loses up to two seconds at power loss.
+    /// `appendonly yes`, `appendfsync everysec`: survives a crash of the process; loses a second at power loss. (Redis puts
+    /// writes off for up to two seconds while an fsync is under way, and a crash of the process then loses them as well; here
+    /// an fsync takes no time.)
     AofEverysec,
     /// `appendonly yes`, `appendfsync always`: everything that was answered survives.
     AofAlways,

@@ -38,6 +38,15 @@ pub(super) fn general(n: f64, digits: usize) -> String {
     trim(&format!("{n:.decimals$}")).to_owned()
 }
 
+/// A whole number of Lua's, which is a floating one, as [`general`] writes it.
+pub(super) fn whole(n: i64, digits: u32) -> String {
+    if n.unsigned_abs() < 10_u64.saturating_pow(digits) {
+        return n.to_string();
+    }
+    let float = n as f64;
+    general(float, usize::try_from(digits).unwrap_or_default())
+}
+
 fn trim(text: &str) -> &str {
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.')

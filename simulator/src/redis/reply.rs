@@ -22,6 +22,8 @@ pub(super) enum Reply {
     Set(Vec<Reply>),
     /// An error inside of an array; elsewhere errors travel as [`Failure`].
     Error(Failure),
+    /// Bytes that are written already: in a transaction the protocol may change between two replies.
+    Written(Vec<u8>),
     /// No reply at all.
     Silence,
 }
@@ -135,6 +137,7 @@ impl Protocol {
                     self.write(out, value);
                 }
             }
+            Reply::Written(bytes) => out.extend_from_slice(bytes),
             Reply::Silence => {}
         }
     }

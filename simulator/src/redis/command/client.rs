@@ -1,6 +1,6 @@
 //! CLIENT: connections as their server sees them.
 
-use super::{Call, SYNTAX, is};
+use super::{Call, SYNTAX, c_string, is};
 use crate::redis::{
     number,
     reply::{Failure, Outcome, Reply},
@@ -92,19 +92,24 @@ impl Filter {
                 return Err(SYNTAX.into());
             };
             if is(name, "id") {
-                filter.id = Some(client_id(call, value)?);
+                // To 6.2 zero is no filter at all: it ends all others.
+                filter.id = Some(client_id(call, value)?).filter(|id| *id > 0);
             } else if is(name, "addr") {
                 filter.address = Some(String::from_utf8_lossy(value).into_owned());
             } else if is(name, "type") {
                 let known = ["normal", "master", "slave", "replica", "pubsub"];
                 if !known.iter().any(|kind| is(value, kind)) {
-                    let text = [b"ERR Unknown client type '", value.as_slice(), b"'"];
+                    let text = [
+                        b"ERR Unknown client type '".as_slice(),
+                        c_string(value),
+                        b"'",
+                    ];
                     return Err(text.concat().into());
                 }
                 filter.nobody |= !is(value, "normal");
             } else if is(name, "user") {
                 if value != b"default" {
-                    return Err([b"ERR No such user '", value.as_slice(), b"'"]
+                    return Err([b"ERR No such user '".as_slice(), c_string(value), b"'"]
                         .concat()
                         .into());
                 }
@@ -129,7 +134,7 @@ fn client_id(call: &Call<'_>, value: &[u8]) -> Result<u64, Failure> {
         return positive.ok_or_else(|| "ERR client-id should be greater than 0".into());
     }
     let number = number.ok_or(super::NOT_INTEGER)?;
-    Ok(u64::try_from(number).unwrap_or_default())
+    Ok(u64::from_ne_bytes(number.to_ne_bytes()))
 }
 
 pub(super) fn kill(call: &mut Call<'_>) -> Outcome {
@@ -143,6 +148,9 @@ pub(super) fn kill(call: &mut Call<'_>) -> Outcome {
         let id = *found.ok_or("ERR No such client")?.0;
         end(call, id);
         return Ok(Reply::OK);
+    }
+    if call.words.len() < 3 {
+        return Err(SYNTAX.into());
     }
     let filter = Filter::read(call)?;
     let matches = |(id, entry): &(&u64, &crate::redis::state::ClientEntry)| {
@@ -181,7 +189,8 @@ pub(super) fn pause(call: &mut Call<'_>) -> Outcome {
         [_, _, _, mode] if is(mode, "all") => true,
         [_, _, _, mode] if is(mode, "write") => false,
         [_, _, _, _] => return Err("ERR CLIENT PAUSE mode must be WRITE or ALL".into()),
-        _ => return Err(SYNTAX.into()),
+        _ if call.is_7() => return Err(SYNTAX.into()),
+        _ => return Err(super::dispatch::no_subcommand(call.words, "client", false)),
     };
     let length =
         number::parse(call.word(2)).ok_or("ERR timeout is not an integer or out of range")?;

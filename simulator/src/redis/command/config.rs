@@ -1,9 +1,8 @@
 //! CONFIG: the few settings that matter to locks.
 
-use super::{Call, keys::glob};
+use super::{Call, c_string, keys::glob};
 use crate::redis::{
     config::{Config, MaxmemoryPolicy, Persistence},
-    number,
     reply::{Failure, Outcome, Reply},
 };
 
@@ -55,7 +54,7 @@ pub(super) fn read(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn set(call: &mut Call<'_>) -> Outcome {
     if !call.words.len().is_multiple_of(2) {
-        return Err(call.wrong_arity());
+        return Err(super::SYNTAX.into());
     }
     // All or none.
     let mut config = call.state.config.clone();
@@ -72,7 +71,7 @@ fn change(config: &mut Config, name: &[u8], value: &[u8]) -> Result<(), Failure>
     let setting = String::from_utf8_lossy(name).to_ascii_lowercase();
     let is_7 = config.version.is_7();
     let wrong = |why: String| -> Failure {
-        let value = String::from_utf8_lossy(value);
+        let value = String::from_utf8_lossy(c_string(value));
         if is_7 {
             format!("ERR CONFIG SET failed (possibly related to argument '{setting}') - {why}")
                 .into()
@@ -116,15 +115,18 @@ fn change(config: &mut Config, name: &[u8], value: &[u8]) -> Result<(), Failure>
         _ if is_7 => {
             let text = [
                 b"ERR Unknown option or number of arguments for CONFIG SET - '",
-                name,
+                c_string(name),
                 b"'",
             ];
             return Err(text.concat().into());
         }
         _ => {
-            return Err([b"ERR Unsupported CONFIG parameter: ", name]
-                .concat()
-                .into());
+            return Err([
+                b"ERR Unsupported CONFIG parameter: ".as_slice(),
+                c_string(name),
+            ]
+            .concat()
+            .into());
         }
     }
     Ok(())
@@ -132,9 +134,12 @@ fn change(config: &mut Config, name: &[u8], value: &[u8]) -> Result<(), Failure>
 
 /// A number of bytes, with a unit perhaps.
 fn bytes(value: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(value).ok()?.to_ascii_lowercase();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor: u64 = match text.strip_prefix(digits)? {
+    let text = std::str::from_utf8(c_string(value))
+        .ok()?
+        .to_ascii_lowercase();
+    let end = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, unit) = text.split_at_checked(end)?;
+    let factor: u64 = match unit {
         "" | "b" => 1,
         "k" => 1000,
         "kb" => 1 << 10,
@@ -144,7 +149,12 @@ fn bytes(value: &[u8]) -> Option<u64> {
         "gb" => 1 << 30,
         _ => return None,
     };
-    let number = u64::try_from(number::parse(digits.as_bytes())?).ok()?;
+    // No digits at all are zero.
+    let number: u64 = if digits.is_empty() {
+        0
+    } else {
+        digits.parse().ok()?
+    };
     number.checked_mul(factor)
 }
 

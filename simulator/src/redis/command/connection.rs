@@ -1,6 +1,6 @@
 //! Who a connection is, and how it speaks.
 
-use super::{Call, SYNTAX, client, is};
+use super::{Call, SYNTAX, c_string, client, is};
 use crate::redis::{
     db::DATABASES,
     number,
@@ -45,38 +45,31 @@ pub(super) fn hello(call: &mut Call<'_>) -> Outcome {
         };
     }
     let mut rest = call.words.get(2..).unwrap_or_default();
-    let mut name = None;
-    let mut login = None;
+    // Each option takes effect as it is read, whatever comes of the next.
     loop {
         match rest {
             [] => break,
             [option, user, password, after @ ..] if is(option, "auth") => {
-                login = Some((user, password));
+                log_in(call, user, password)?;
                 rest = after;
             }
             [option, new, after @ ..] if is(option, "setname") => {
                 client::check_name(new)?;
-                name = Some(new.clone());
+                client::rename(call, new.clone());
                 rest = after;
             }
             [option, ..] => {
                 let text = [
-                    b"ERR Syntax error in HELLO option '",
-                    option.as_slice(),
+                    b"ERR Syntax error in HELLO option '".as_slice(),
+                    c_string(option),
                     b"'",
                 ];
                 return Err(text.concat().into());
             }
         }
     }
-    if let Some((user, password)) = login {
-        log_in(call, user, password)?;
-    }
     if !call.session.authenticated {
         return Err("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time".into());
-    }
-    if let Some(name) = name {
-        client::rename(call, name);
     }
     call.session.protocol = protocol;
     let role = if call.state.config.replica {
@@ -116,6 +109,11 @@ pub(super) fn echo(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn select(call: &mut Call<'_>) -> Outcome {
     let db = call.integer(1)?;
+    if i32::try_from(db).is_err() {
+        return Err(
+            "ERR value is out of range, value must between -2147483648 and 2147483647".into(),
+        );
+    }
     let db = usize::try_from(db).ok().filter(|db| *db < DATABASES);
     call.session.db = db.ok_or("ERR DB index is out of range")?;
     Ok(Reply::OK)

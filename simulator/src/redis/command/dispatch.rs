@@ -1,7 +1,7 @@
 //! From words to a reply: finding the command, refusing it, queueing it, running it.
 
 use super::{
-    Call,
+    Call, c_string,
     table::{self, Command, Found},
     wrong_arity,
 };
@@ -39,10 +39,10 @@ pub(in crate::redis) fn check(
 
 fn word(words: &[Vec<u8>], index: usize) -> &[u8] {
     let word = words.get(index).map(Vec::as_slice).unwrap_or_default();
-    word.get(..128).unwrap_or(word)
+    c_string(word.get(..128).unwrap_or(word))
 }
 
-fn no_subcommand(words: &[Vec<u8>], container: &str, is_7: bool) -> Failure {
+pub(super) fn no_subcommand(words: &[Vec<u8>], container: &str, is_7: bool) -> Failure {
     let what: &[u8] = if is_7 {
         b"ERR unknown subcommand '"
     } else {
@@ -65,7 +65,7 @@ fn unknown(words: &[Vec<u8>], is_7: bool) -> Failure {
         }
         let room = 128 - shown.len();
         shown.extend_from_slice(open);
-        shown.extend_from_slice(argument.get(..room).unwrap_or(argument));
+        shown.extend_from_slice(c_string(argument.get(..room).unwrap_or(argument)));
         shown.extend_from_slice(close);
         shown.extend_from_slice(after);
     }
@@ -94,8 +94,12 @@ pub(in crate::redis) fn request(
             if let Some(transaction) = &mut session.transaction {
                 transaction.broken = true;
             }
-            // EXEC itself is answered with an abort that names the reason.
-            return Fate::Answered(Err(failure));
+            return Fate::Answered(Err(match table::find(words, state.config.version) {
+                Found::Command(command) if command.name == "exec" => {
+                    abort(state, session, &failure)
+                }
+                _ => failure,
+            }));
         }
     };
     if is_held(state, session, command) {
@@ -113,6 +117,24 @@ pub(in crate::redis) fn request(
         Some(command) => run(state, session, command, words),
         None => check(state, words).map(|_| Reply::Silence),
     })
+}
+
+/// A refused EXEC ends the transaction and gives the reason.
+fn abort(state: &mut State, session: &mut Session, reason: &Failure) -> Failure {
+    let mut call = Call {
+        state,
+        session,
+        words: &[],
+        name: "exec",
+    };
+    super::transaction::abandon(&mut call);
+    let reason = reason.0.strip_prefix(b"ERR ").unwrap_or(&reason.0);
+    [
+        b"EXECABORT Transaction discarded because of: ".as_slice(),
+        reason,
+    ]
+    .concat()
+    .into()
 }
 
 /// Checks what Redis checks before it runs or queues a command. 6.2 looks at subcommands only when it runs them: no command
@@ -149,7 +171,8 @@ fn admit(
         .into());
     }
     if state.config.maxmemory > 0 && !state.make_room() {
-        let queues = session.transaction.is_some() && !command.has(table::NEVER_QUEUED);
+        let leaves = matches!(command.name, "exec" | "discard" | "quit" | "reset");
+        let queues = session.transaction.is_some() && !leaves;
         if command.has(table::GROWS) || queues {
             return Err(OOM.into());
         }

@@ -1,6 +1,6 @@
 //! Expiry times.
 
-use super::{Call, is};
+use super::{Call, c_string, is};
 use crate::redis::reply::{Failure, Outcome, Reply};
 
 /// How a time is given.
@@ -67,7 +67,7 @@ impl Condition {
                 () if is(word, "gt") => condition.gt = true,
                 () if is(word, "lt") => condition.lt = true,
                 () => {
-                    return Err([b"ERR Unsupported option ", word.as_slice()]
+                    return Err([b"ERR Unsupported option ".as_slice(), c_string(word)]
                         .concat()
                         .into());
                 }

@@ -1,6 +1,6 @@
 //! Keys, whatever they hold.
 
-use super::{Call, SYNTAX, is};
+use super::{Call, SYNTAX, c_string, is};
 use crate::redis::{
     number,
     reply::{Failure, Outcome, Reply},
@@ -89,11 +89,20 @@ pub(super) fn keys(call: &mut Call<'_>) -> Outcome {
     Ok(Reply::Array(matching(call, pattern, None)))
 }
 
+/// A cursor as C reads it: nothing is zero, and a sign may stand before it.
+fn cursor(word: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(c_string(word)).ok()?;
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if text.is_empty() {
+        return Some(0);
+    }
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| plain)
+}
+
 /// Answers everything at once, with a cursor of zero.
 pub(super) fn scan(call: &mut Call<'_>) -> Outcome {
-    let cursor = std::str::from_utf8(call.word(1))
-        .ok()
-        .and_then(|text| text.parse::<u64>().ok());
+    let cursor = cursor(call.word(1));
     if cursor.is_none() {
         return Err("ERR invalid cursor".into());
     }

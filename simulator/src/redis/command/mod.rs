@@ -76,5 +76,10 @@ pub(super) fn is(word: &[u8], expected: &str) -> bool {
     word.eq_ignore_ascii_case(expected.as_bytes())
 }
 
+/// What C prints of a word: up to the first zero.
+pub(super) fn c_string(word: &[u8]) -> &[u8] {
+    word.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
 /// The function that is a command.
 pub(super) type Run = fn(&mut Call<'_>) -> Outcome;

@@ -41,7 +41,12 @@ pub(super) fn mget(call: &mut Call<'_>) -> Outcome {
 pub(super) fn mset(call: &mut Call<'_>) -> Outcome {
     let db = call.db();
     if call.words.len().is_multiple_of(2) {
-        return Err(call.wrong_arity());
+        let own = "ERR wrong number of arguments for MSET";
+        return Err(if call.is_7() {
+            call.wrong_arity()
+        } else {
+            own.into()
+        });
     }
     for pair in call.rest(1).chunks_exact(2) {
         if let [key, value] = pair {
@@ -49,6 +54,17 @@ pub(super) fn mset(call: &mut Call<'_>) -> Outcome {
         }
     }
     Ok(Reply::OK)
+}
+
+impl Expiry {
+    /// Whether a time in this unit may be given: nothing else was, but the same unit may be, again.
+    fn takes(self, unit: Unit) -> bool {
+        match self {
+            Self::Unsaid => true,
+            Self::Given(given, _) => given == unit,
+            Self::Keep | Self::Remove => false,
+        }
+    }
 }
 
 /// The options of a SET.
@@ -79,7 +95,9 @@ fn set_options(call: &Call<'_>) -> Result<Options, Failure> {
             options.get = true;
         } else if is(word, "keepttl") && (unsaid || matches!(options.expiry, Expiry::Keep)) {
             options.expiry = Expiry::Keep;
-        } else if let Some(unit) = Unit::of(word).filter(|_| unsaid && has_next) {
+        } else if let Some(unit) =
+            Unit::of(word).filter(|unit| has_next && options.expiry.takes(*unit))
+        {
             at += 1;
             options.expiry = Expiry::Given(unit, at);
         } else {
@@ -189,7 +207,9 @@ fn getex_options(call: &Call<'_>) -> Result<Expiry, Failure> {
         let has_next = at + 1 < call.words.len();
         if is(call.word(at), "persist") && (unsaid || matches!(expiry, Expiry::Remove)) {
             expiry = Expiry::Remove;
-        } else if let Some(unit) = Unit::of(call.word(at)).filter(|_| unsaid && has_next) {
+        } else if let Some(unit) =
+            Unit::of(call.word(at)).filter(|unit| has_next && expiry.takes(*unit))
+        {
             at += 1;
             expiry = Expiry::Given(unit, at);
         } else {

@@ -87,7 +87,7 @@ static COMMANDS: &[Command] = &[
     command("client|getname", 2, NO_SCRIPT, client::getname),
     command("client|id", 2, NO_SCRIPT, client::id),
     command("client|info", 2, NO_SCRIPT, client::info),
-    command("client|kill", -3, NO_SCRIPT, client::kill),
+    changed("client|kill", (-3, -2), NO_SCRIPT, client::kill),
     command("client|list", -2, NO_SCRIPT, client::list),
     new("client|no-evict", 3, NO_SCRIPT, client::no_evict),
     command("client|pause", -3, NO_SCRIPT, client::pause),

@@ -94,9 +94,11 @@ pub(super) fn exec(call: &mut Call<'_>) -> Outcome {
     }
     let mut replies = Vec::with_capacity(transaction.commands.len());
     for words in &transaction.commands {
-        // Protocol and database may change in between.
         let outcome = dispatch::execute(call.state, call.session, words);
-        replies.push(outcome.unwrap_or_else(Reply::Error));
+        let reply = outcome.unwrap_or_else(Reply::Error);
+        let mut written = Vec::new();
+        call.session.protocol.write(&mut written, &reply);
+        replies.push(Reply::Written(written));
     }
     Ok(Reply::Array(replies))
 }

@@ -19,32 +19,43 @@ use crate::redis::{
     reply::{Failure, Protocol, Reply},
 };
 
-/// An error with Redis' text, on its way through Lua.
+/// An error on its way through Lua.
 #[derive(Debug)]
-struct Raised(Vec<u8>);
+struct Raised {
+    text: Vec<u8>,
+    /// Of Redis and not of Lua: it has a code.
+    coded: bool,
+}
 
 impl fmt::Display for Raised {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
+        f.write_str(&String::from_utf8_lossy(&self.text))
     }
 }
 
 impl std::error::Error for Raised {}
 
-/// An error that a script may catch.
+/// An error of Redis that a script may catch.
 pub(super) fn raised(text: impl Into<Vec<u8>>) -> Error {
-    Error::external(Raised(text.into()))
+    let (text, coded) = (text.into(), true);
+    Error::external(Raised { text, coded })
 }
 
-/// The text of such an error.
-pub(super) fn raised_text(error: &Error) -> Vec<u8> {
+/// An error as Lua's own functions raise it.
+pub(super) fn plainly(text: String) -> Error {
+    let (text, coded) = (text.into_bytes(), false);
+    Error::external(Raised { text, coded })
+}
+
+/// The text of such an error, and whether it has a code.
+pub(super) fn raised_text(error: &Error) -> (Vec<u8>, bool) {
     match error {
         Error::CallbackError { cause, .. } => raised_text(cause),
         Error::ExternalError(inner) => match inner.downcast_ref::<Raised>() {
-            Some(raised) => raised.0.clone(),
-            None => inner.to_string().into_bytes(),
+            Some(raised) => (raised.text.clone(), raised.coded),
+            None => (inner.to_string().into_bytes(), false),
         },
-        other => other.to_string().into_bytes(),
+        other => (other.to_string().into_bytes(), false),
     }
 }
 
@@ -92,9 +103,7 @@ fn words(args: &MultiValue) -> Result<Vec<Vec<u8>>, Own> {
     }
     let word = |value: &Value| match value {
         Value::Number(n) => Ok(number::general(*n, 17).into_bytes()),
-        Value::Integer(n) if n.unsigned_abs() >= 1 << 53 => {
-            text(&Value::Integer(*n)).ok_or(NOT_TEXT)
-        }
+        Value::Integer(n) => Ok(number::whole(*n, 17).into_bytes()),
         other => text(other).ok_or(NOT_TEXT),
     };
     args.iter().map(word).collect()
@@ -107,6 +116,8 @@ fn execute(lua: &Lua, running: &mut Running, args: &MultiValue) -> Result<Reply,
     let own = |own: Own| own.text(lua, is_7);
     let words = words(args).map_err(own)?;
     let command = match table::find(&words, version) {
+        // To 6.2 it is a word of the protocol and no command.
+        Found::Command(command) if !is_7 && command.name == "quit" => return Err(own(UNKNOWN)),
         Found::Command(command) if command.takes(words.len(), version) => command,
         Found::Command(command) if !is_7 && command.name.contains('|') => {
             return Err(own(NOT_ALLOWED));
@@ -284,59 +295,4 @@ fn setresp(lua: &Lua, running: &Slot) -> mlua::Result<Function> {
         }
         Ok(())
     })
-}
-
-/// Where each script of 6.2 begins: a seed of 0.
-pub(super) const SEED_6_2: u64 = 0x330e;
-/// Where a server of 7.0 begins.
-pub(in crate::redis) const SEED_7_0: u64 = 0x1234_abcd_330e;
-
-/// The next of `lrand48`'s numbers, 31 bits.
-fn lrand48(state: &mut u64) -> u32 {
-    *state = state.wrapping_mul(0x5_deec_e66d).wrapping_add(0xb) & 0xffff_ffff_ffff;
-    u32::try_from(*state >> 17).unwrap_or_default()
-}
-
-/// `math.random` and `math.randomseed`, with the generator that Redis puts in their place.
-pub(super) fn random(lua: &Lua, running: &Slot) -> mlua::Result<(Function, Function)> {
-    let slot = Rc::clone(running);
-    let random = lua.create_function(move |_, args: MultiValue| {
-        let mut slot = slot.borrow_mut();
-        let Some(running) = slot.as_mut() else {
-            return Err(raised("ERR no script is running"));
-        };
-        let limit = u32::MAX >> 1;
-        let unit = f64::from(lrand48(&mut running.state.random) % limit) / f64::from(limit);
-        let bounds: Vec<f64> = args.iter().filter_map(whole).collect();
-        let between = |low: f64, high: f64| {
-            if low > high {
-                return Err(Error::runtime(
-                    "bad argument to 'random' (interval is empty)",
-                ));
-            }
-            Ok((unit * (high - low + 1.0)).floor() + low)
-        };
-        match bounds.as_slice() {
-            [] => Ok(unit),
-            [high] => between(1.0, *high),
-            [low, high] => between(*low, *high),
-            _ => Err(Error::runtime("wrong number of arguments")),
-        }
-    })?;
-    let slot = Rc::clone(running);
-    let seed = lua.create_function(move |_, seed: f64| {
-        if let Some(running) = slot.borrow_mut().as_mut() {
-            let seed = u64::from_ne_bytes(number::truncate(seed).to_ne_bytes()) & 0xffff_ffff;
-            running.state.random = seed << 16 | SEED_6_2;
-        }
-        Ok(())
-    })?;
-    Ok((random, seed))
-}
-
-fn whole(value: &Value) -> Option<f64> {
-    match value {
-        Value::Number(n) => Some(n.trunc()),
-        other => text(other).and_then(|text| String::from_utf8(text).ok()?.parse().ok()),
-    }
 }

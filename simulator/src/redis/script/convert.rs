@@ -22,7 +22,9 @@ pub(super) fn to_lua(lua: &Lua, reply: &Reply, new: bool) -> mlua::Result<Value>
         Reply::Int(n) => Ok(Value::Integer(*n)),
         Reply::Bulk(bytes) => string(bytes),
         Reply::Nil | Reply::NilArray if new => Ok(Value::Nil),
-        Reply::Nil | Reply::NilArray | Reply::Silence => Ok(Value::Boolean(false)),
+        Reply::Nil | Reply::NilArray | Reply::Written(_) | Reply::Silence => {
+            Ok(Value::Boolean(false))
+        }
         Reply::Bool(yes) if new => Ok(Value::Boolean(*yes)),
         Reply::Bool(yes) => Ok(Value::Integer(i64::from(*yes))),
         Reply::Double(text) if new => {

@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use mlua::{Error, Function, Lua, Value};
 
 use super::{call::raised_text, vm};
-use crate::redis::reply::Failure;
+use crate::redis::{number, reply::Failure};
 
 /// Where the handler leaves what it was told.
 pub(super) type Slot = Rc<RefCell<Option<Report>>>;
@@ -51,7 +51,7 @@ pub(super) fn compiling(error: &Error) -> Failure {
 }
 
 /// The place that a stack level stands for. `level` 0 is the function of Rust that asks.
-fn place(lua: &Lua, level: usize) -> Option<(&'static str, String, String)> {
+pub(super) fn place(lua: &Lua, level: usize) -> Option<(&'static str, String, String)> {
     lua.inspect_stack(level, |debug| {
         let source = debug.source();
         let line = debug.current_line();
@@ -103,7 +103,10 @@ pub(super) fn handler(lua: &Lua, running: &vm::Slot, slot: &Slot) -> mlua::Resul
         let mut place = raiser(lua);
         let message = match &error {
             Value::Table(table) if is_7 => text(&table.raw_get("err")?).unwrap_or_default(),
-            Value::Error(error) => raised_text(error),
+            Value::Error(error) => match raised_text(error) {
+                (text, false) if is_7 => [b"ERR ".as_slice(), &text].concat(),
+                (text, _) => text,
+            },
             other if is_7 => [
                 b"ERR ".as_slice(),
                 &text(other).unwrap_or_else(|| shown(other)),
@@ -134,8 +137,8 @@ fn shown(value: &Value) -> Vec<u8> {
 pub(super) fn text(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::String(text) => Some(text.as_bytes().to_vec()),
-        Value::Integer(n) => Some(n.to_string().into_bytes()),
-        Value::Number(n) => Some(crate::redis::number::general(*n, 14).into_bytes()),
+        Value::Integer(n) => Some(number::whole(*n, 14).into_bytes()),
+        Value::Number(n) => Some(number::general(*n, 14).into_bytes()),
         _ => None,
     }
 }
@@ -148,8 +151,9 @@ pub(super) fn plain(lua: &Lua, running: &vm::Slot) -> mlua::Result<Function> {
         let is_7 = is_7(&running);
         match error {
             Value::Error(error) => {
-                let text = Value::String(lua.create_string(raised_text(&error))?);
-                if !(is_7 && whole) {
+                let (raised, coded) = raised_text(&error);
+                let text = Value::String(lua.create_string(&raised)?);
+                if !(is_7 && whole && coded) {
                     return Ok(text);
                 }
                 let table = lua.create_table()?;

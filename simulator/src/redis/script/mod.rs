@@ -3,18 +3,19 @@
 //! Making an interpreter takes longer than most servers of a simulation live, so a thread has one for all its servers
 //! ([`vm`]). Nothing of a server stays in it: a script can reach no variable that outlives it, and what a server remembers of
 //! its scripts is their text. [`convert`] turns replies into Lua's values and back, [`call`] is `redis.call` and the rest of
-//! that library, [`failure`] says what went wrong and where, in the words of 6.2 and of 7.0.
+//! that library, [`base`] what is changed in Lua's own, [`failure`] says what went wrong and where, in the words of 6.2 and of 7.0.
 //!
 //! What Redis has and these scripts do not: `cjson`, `cmsgpack`, `struct` and `bit`; `getfenv`, `setfenv`, `newproxy` and
 //! `print`, which 7.0 took away; memory figures of the collector, and addresses in `tostring`, which would differ from run to
 //! run. A script that does not end is stopped after 200 million instructions with an error, and nobody is told BUSY meanwhile.
 
+mod base;
 mod call;
 mod convert;
 mod failure;
 mod vm;
 
-pub(super) use call::SEED_7_0;
+pub(super) use base::SEED_7_0;
 
 use std::sync::Arc;
 

@@ -1,16 +1,12 @@
 -- What scripts may see. Takes the table of their global variables and the functions made in Rust; answers the function that
 -- runs a script under a handler of errors.
-local globals, redis, plain, random, seed = ...
-local pcall, xpcall, error, type, rawset, rawtostring, setmetatable, select, unpack =
-  pcall, xpcall, error, type, rawset, tostring, setmetatable, select, unpack
+local globals, redis, plain, own = ...
+local pcall, xpcall, error, tostring, setmetatable = pcall, xpcall, error, tostring, setmetatable
 local environment = _G
 
-local protected = {}
 local function readonly() error('Attempt to modify a readonly table', 2) end
 local function protect(t)
-  local proxy = setmetatable({}, {__index = t, __newindex = readonly, __metatable = false})
-  protected[proxy] = true
-  return proxy
+  return setmetatable({}, {__index = t, __newindex = readonly, __metatable = false, __protected = true})
 end
 
 for _, name in ipairs({'assert', 'error', 'getmetatable', 'ipairs', 'load', 'loadstring', 'next', 'pairs', 'rawequal', 'rawget',
@@ -28,36 +24,21 @@ globals.xpcall = function(f, handler)
   return xpcall(f, function(e) return handler((plain(e, true))) end)
 end
 
-globals.rawset = function(t, k, v)
-  if protected[t] then error('Attempt to modify a readonly table', 2) end
-  return rawset(t, k, v)
-end
-
--- Addresses differ from run to run.
-globals.tostring = function(...)
-  local v = ...
-  local t = type(v)
-  if t == 'function' or t == 'thread' or t == 'userdata' or t == 'table' and not getmetatable(v) then
-    return t .. ': 0x00000000'
-  end
-  return rawtostring(...)
-end
-globals.collectgarbage = function() return 0 end
-globals.gcinfo = function() return 0 end
-
-math.random, math.randomseed = random, seed
+-- These are made in Rust and not here: a script that ends with a call of a function of Lua's own leaves its line behind.
+for name, f in pairs(own) do globals[name] = f end
+math.random, math.randomseed = own.random, own.randomseed
+globals.random, globals.randomseed = nil, nil
 for _, name in ipairs({'coroutine', 'math', 'string', 'table'}) do globals[name] = protect(environment[name]) end
 globals.redis = protect(redis)
 globals._G = environment
 getmetatable('').__metatable = false
 
 setmetatable(globals, {__index = function(_, name)
-  error("Script attempted to access nonexistent global variable '" .. rawtostring(name) .. "'", 2)
+  error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
 end})
 for _, name in ipairs((function() local all = {} for name in pairs(environment) do all[#all + 1] = name end return all end)()) do
   environment[name] = nil
 end
-protected[environment] = true
-setmetatable(environment, {__index = globals, __newindex = readonly, __metatable = false})
+setmetatable(environment, {__index = globals, __newindex = readonly, __metatable = false, __protected = true})
 
 return xpcall

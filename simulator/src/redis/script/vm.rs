@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
 
-use super::{call, convert, failure};
+use super::{base, call, convert, failure};
 use crate::redis::{
     reply::{Failure, Outcome, Protocol},
     session::Session,
@@ -67,11 +67,11 @@ impl Vm {
         let globals = lua.create_table()?;
         let library = call::library(&lua, &running)?;
         let plain = failure::plain(&lua, &running)?;
-        let (random, seed) = call::random(&lua, &running)?;
+        let own = base::functions(&lua, &running)?;
         let guarded: Function = lua
             .load(include_str!("sandbox.lua"))
             .set_name("=sandbox")
-            .call((globals.clone(), library, plain, random, seed))?;
+            .call((globals.clone(), library, plain, own))?;
         let handler = failure::handler(&lua, &running, &failure)?;
         limit(&lua, &running)?;
         Ok(Self {
@@ -125,7 +125,7 @@ impl Vm {
         };
         let full = state.config.maxmemory > 0 && !state.make_room();
         if !state.config.version.is_7() {
-            state.random = call::SEED_6_2;
+            state.random = base::SEED_6_2;
         }
         let is_7 = state.config.version.is_7();
         self.running.replace(Some(Running {

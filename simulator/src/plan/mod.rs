@@ -10,6 +10,7 @@
 
 pub mod assumptions;
 pub mod check;
+pub mod draw;
 mod edges;
 mod family;
 mod fault;

@@ -18,6 +18,7 @@ pub mod file;
 pub mod format;
 mod hosts;
 mod resolve;
+pub mod shrink;
 mod target;
 mod words;
 

@@ -40,6 +40,66 @@ pub(super) fn windows(
     }
 }
 
+/// Every other clock right at its bound, around the first of the faults that break `which`: the bounds share one
+/// allowance, and what one does not use up hides what the other takes too much.
+pub(super) fn companions(
+    which: Assumption,
+    breaking: &[FaultWindow],
+    assumed: &Assumptions,
+    facts: &ClusterFacts,
+) -> Vec<FaultWindow> {
+    let Some(first) = breaking.first() else {
+        return Vec::new();
+    };
+    // Two steps within one lease, while the drift that breaks goes on.
+    let during = match first.fault {
+        Fault::ClockDrift { .. } => first.start + facts.max_ttl,
+        _ => first.start,
+    };
+    let drift = |role: Role, clocks: &[ClockName], rate_error_ppm| FaultWindow {
+        start: Duration::ZERO,
+        duration: None,
+        fault: Fault::ClockDrift {
+            target: role.into(),
+            clocks: clocks.to_vec(),
+            rate_error_ppm,
+        },
+    };
+    let step = |role: Role, clocks: &[ClockName], by_micros| FaultWindow {
+        start: during + facts.max_ttl / 4,
+        duration: None,
+        fault: Fault::ClockStep {
+            target: role.into(),
+            clocks: clocks.to_vec(),
+            by_micros,
+        },
+    };
+    let wall = &[ClockName::Wall];
+    let all = [
+        (
+            Assumption::ClientRate,
+            drift(Role::Clients, &MEASURING, -assumed.client_rate_ppm),
+        ),
+        (
+            Assumption::NodeRate,
+            drift(Role::Nodes, wall, assumed.node_rate_ppm),
+        ),
+        (
+            Assumption::ClientStep,
+            step(Role::Clients, &MEASURING, -signed(assumed.client_step)),
+        ),
+        (
+            Assumption::NodeStep,
+            step(Role::Nodes, wall, signed(assumed.node_step)),
+        ),
+    ];
+    let is_of_exclusion = all.iter().any(|(assumption, _)| *assumption == which);
+    all.into_iter()
+        .filter(|(assumption, _)| is_of_exclusion && *assumption != which)
+        .map(|(_, window)| window)
+        .collect()
+}
+
 /// Whether faults of this kind could make the break larger.
 pub(super) const fn adds_to(which: Assumption, family: Family) -> bool {
     let stops_clocks = matches!(family, Family::Suspend | Family::StopMachine);

@@ -49,7 +49,8 @@ pub fn within(seed: u64, profile: &Profile, assumed: &Assumptions, facts: &Clust
     kept
 }
 
-/// A plan that breaks `which` by a little and no other assumption; `None` when no plan does in such a cluster
+/// A plan that breaks `which` by a little and no other assumption. When it is one of the bounds on clocks, all other clocks are
+/// right at theirs. `None` when no plan does in such a cluster
 /// (forgetful voters where the restart guard sees all that forget; a delay where any is allowed).
 pub fn just_beyond(
     seed: u64,
@@ -65,6 +66,8 @@ pub fn just_beyond(
     if plan.windows.len() < breaking.len() || !exactly(&plan) {
         return None;
     }
+    let at_their_bounds = beyond::companions(which, &breaking, assumed, facts);
+    let plan = compose(plan.windows, at_their_bounds, profile, exactly);
     // What could add to the break would make it more than a little.
     let around = within(seed, profile, assumed, facts)
         .windows

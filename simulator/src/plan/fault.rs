@@ -232,4 +232,43 @@ impl Fault {
             },
         }
     }
+
+    /// The lists of targets, to be changed; faults with a single target have none.
+    pub(super) fn target_lists_mut(&mut self) -> Vec<&mut Vec<Target>> {
+        match self {
+            Self::Hold { links }
+            | Self::Cut { links }
+            | Self::Slow { links, .. }
+            | Self::Lose { links, .. }
+            | Self::Reset { links }
+            | Self::Flap { links, .. } => vec![&mut links.from, &mut links.to],
+            Self::Ring { hosts } => vec![hosts],
+            Self::Bridge {
+                left,
+                right,
+                bridge,
+            } => vec![left, right, bridge],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The single target, to be changed.
+    pub(super) const fn target_mut(&mut self) -> Option<&mut Target> {
+        match self {
+            Self::Pause { target }
+            | Self::Suspend { target }
+            | Self::StopMachine { target }
+            | Self::Crash { target, .. }
+            | Self::PowerLoss { target, .. }
+            | Self::ClockStep { target, .. }
+            | Self::ClockDrift { target, .. }
+            | Self::ClockFreeze { target, .. }
+            | Self::FlushAll { target }
+            | Self::ScriptFlush { target }
+            | Self::ClientPause { target }
+            | Self::ReadOnly { target }
+            | Self::MemoryFull { target } => Some(target),
+            _ => None,
+        }
+    }
 }

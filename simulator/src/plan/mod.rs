@@ -4,12 +4,15 @@
 //! in the simulated world and on real servers; nothing in it depends on a seed. Targets are hosts by name, or
 //! roles ([`Role`]) that are resolved when the window begins.
 //!
-//! What a fault is ([`Fault`], [`Family`], [`Target`], [`Hosts`]), how files spell it ([`mod@format`], over
-//! [`file`], which other files of a run use too), and what is refused ([`check`]). [`Plan::edges`] is the timeline
-//! that a nemesis follows, [`resolve`] finds the targets of a fault as it begins.
+//! In reading order: what a fault is ([`Fault`], [`Family`], [`Target`], [`Hosts`]); how files spell it
+//! ([`mod@format`], over [`mod@file`], which other files of a run use too); what is refused ([`check`]); the timeline that a
+//! nemesis follows ([`Plan::edges`]) and how it finds the targets of a fault as it begins ([`resolve()`]); which of the
+//! lock's assumptions a plan breaks ([`assumptions`]); plans drawn from a seed ([`draw`]); and how a plan that
+//! makes something fail gets smaller ([`shrink`]). `Display` tells a fault in words.
 
 pub mod assumptions;
 pub mod check;
+pub mod draw;
 mod edges;
 mod family;
 mod fault;
@@ -17,6 +20,7 @@ pub mod file;
 pub mod format;
 mod hosts;
 mod resolve;
+pub mod shrink;
 mod target;
 mod words;
 

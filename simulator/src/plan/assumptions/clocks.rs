@@ -84,7 +84,8 @@ fn effect(fault: &Fault) -> Option<Effect> {
 }
 
 impl Course {
-    fn of(host: &HostName, worst: Worst, plan: &Plan, facts: &ClusterFacts) -> Self {
+    /// `faults` are those of the plan that touch clocks.
+    fn of(host: &HostName, worst: Worst, faults: &Plan, facts: &ClusterFacts) -> Self {
         let rate = facts.rate_errors_ppm.get(host).copied().unwrap_or_default();
         let offset = facts.wall_offsets_micros.get(host).copied();
         let wall = WALL.saturating_add(offset.unwrap_or_default().saturating_mul(1_000));
@@ -92,8 +93,8 @@ impl Course {
             clocks: Clocks::new(wall, Duration::ZERO, rate),
             steps: Vec::new(),
         };
-        for edge in plan.edges(facts.heal) {
-            let fault = &plan.windows[edge.window].fault;
+        for edge in faults.edges(facts.heal) {
+            let fault = &faults.windows[edge.window].fault;
             let Some(effect) = effect(fault) else {
                 continue;
             };
@@ -142,6 +143,17 @@ impl Course {
     }
 }
 
+/// Only the faults that touch clocks.
+fn of_clocks(plan: &Plan) -> Plan {
+    let windows = plan.windows.iter();
+    Plan {
+        windows: windows
+            .filter(|window| effect(&window.fault).is_some())
+            .cloned()
+            .collect(),
+    }
+}
+
 /// Whether a fault on `target` hits `host`: certainly, or because it may and `if_possible`.
 fn hits(target: Option<&Target>, host: &HostName, facts: &ClusterFacts, if_possible: bool) -> bool {
     let Some(target) = target else {
@@ -162,9 +174,10 @@ pub(super) fn nodes(
     violated: &mut Vec<Assumption>,
 ) {
     let end = TrueTime::from(facts.heal);
+    let faults = of_clocks(plan);
     let (mut most_behind, mut most_ahead) = (i128::MAX, i128::MIN);
     for node in &facts.hosts.nodes {
-        let fast = Course::of(node, Worst::Fast, plan, facts);
+        let fast = Course::of(node, Worst::Fast, &faults, facts);
         let pieces = fast.pieces(ClockName::Wall, end);
         if pieces
             .iter()
@@ -176,7 +189,7 @@ pub(super) fn nodes(
         if most_gained(&steps, facts.max_ttl) > nanos(assumed.node_step) {
             violated.push(Assumption::NodeStep);
         }
-        let slow = Course::of(node, Worst::Slow, plan, facts);
+        let slow = Course::of(node, Worst::Slow, &faults, facts);
         most_ahead = most_ahead.max(errors(&fast, end).1);
         most_behind = most_behind.min(errors(&slow, end).0);
     }
@@ -238,8 +251,9 @@ pub(super) fn clients(
     violated: &mut Vec<Assumption>,
 ) {
     let end = TrueTime::from(facts.heal);
+    let faults = of_clocks(plan);
     for client in &facts.hosts.clients {
-        let course = Course::of(client, Worst::Slow, plan, facts);
+        let course = Course::of(client, Worst::Slow, &faults, facts);
         for from in instants(&course, facts.max_ttl, end) {
             let wrong = MEASURING.map(|clock| {
                 wrong_during(&course, clock, (from, from + facts.max_ttl), assumed, end)

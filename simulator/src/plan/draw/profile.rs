@@ -1,0 +1,237 @@
+//! What kinds of plans are drawn: how often what, on whom, how long and how hard, as data.
+
+use std::time::Duration;
+
+use crate::plan::{ClusterFacts, Family, Hosts, Role};
+
+/// The cluster that a profile is meant for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// How many nodes.
+    pub nodes: usize,
+    /// How many clients.
+    pub clients: usize,
+    /// The TTL that clients ask for, and `max_ttl`.
+    pub ttl: Duration,
+    /// The time that a segment usually takes from one host to another.
+    pub latency: Duration,
+    /// The step in which the world's network delivers.
+    pub tick: Duration,
+}
+
+impl Shape {
+    /// The names of the hosts.
+    pub fn hosts(&self) -> Hosts {
+        Hosts::numbered(self.nodes, self.clients)
+    }
+}
+
+/// From the least to the most, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The least.
+    pub least: u64,
+    /// The most.
+    pub most: u64,
+}
+
+const fn from_to(least: u64, most: u64) -> Bounds {
+    Bounds { least, most }
+}
+
+/// Whom a fault may hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// One node by name.
+    OneNode,
+    /// One client by name.
+    OneClient,
+    /// Several nodes by name; where only one target fits, one of them.
+    SomeNodes,
+    /// Whoever plays a role.
+    Role(Role),
+}
+
+/// How one kind of fault is drawn, if it is drawn at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Odds {
+    /// The kind.
+    pub family: Family,
+    /// How many there are.
+    pub count: Bounds,
+    /// How long each lasts, in thousandths of the TTL. One in four lasts about as long as the TTL instead, if that is
+    /// within these bounds: that is where things expire.
+    pub duration_permille: Bounds,
+    /// How hard it hits: of `slow` the most that is added, of `flap` the length of a cut and of a pause between two, and of
+    /// `clock_step` the step, in thousandths of the TTL; of `lose` and `clock_drift` parts per million; of
+    /// `crash` and `power_loss` how many in a hundred lose their disk. Nothing for others.
+    pub size: Bounds,
+}
+
+/// Which plans are drawn. Each kind of fault is on with probability one half; in one of sixteen plans nothing
+/// goes wrong, as a control.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The cluster.
+    pub shape: Shape,
+    /// After how many TTLs the world heals. Faults begin before.
+    pub length_ttls: u32,
+    /// The kinds that may be on.
+    pub odds: Vec<Odds>,
+    /// Whom faults of the lock's side hit: nodes.
+    pub nodes: Vec<Pick>,
+    /// Whom faults of the users' side hit: clients, and for links and pauses also the store.
+    pub clients: Vec<Pick>,
+}
+
+impl Profile {
+    /// The names of the published profiles.
+    pub const NAMES: [&'static str; 5] = [
+        "default",
+        "network",
+        "process_and_memory",
+        "clocks",
+        "tight",
+    ];
+
+    /// A published profile by its name.
+    ///
+    /// - `default`: five nodes, three clients, a TTL of 1 s; everything.
+    /// - `network`: the same with network faults only, but more of them.
+    /// - `process_and_memory`: pauses, crashes, power losses, and what is done to Redis.
+    /// - `clocks`: clock faults, and pauses to let them bite.
+    /// - `tight`: three nodes and a TTL of twenty round trips; everything.
+    pub fn named(name: &str) -> Option<Self> {
+        let name = Self::NAMES.into_iter().find(|known| *known == name)?;
+        let is_wanted = |family: Family| match name {
+            "network" => is_network(family),
+            "process_and_memory" => is_process(family) || is_redis(family),
+            "clocks" => is_clock(family) || family == Family::Pause || family == Family::Hold,
+            _ => true,
+        };
+        let most = if name == "network" { 4 } else { 2 };
+        let odds = Family::ALL
+            .into_iter()
+            .filter(|(family, _)| is_wanted(*family))
+            .map(|(family, _)| odds(family, most))
+            .collect();
+        Some(Self {
+            name,
+            shape: shape(name == "tight"),
+            length_ttls: 20,
+            odds,
+            nodes: vec![
+                Pick::OneNode,
+                Pick::OneNode,
+                Pick::SomeNodes,
+                Pick::Role(Role::Minority),
+                Pick::Role(Role::Majority),
+                Pick::Role(Role::NodeOfHolder),
+                Pick::Role(Role::QuorumOfHolder),
+                Pick::Role(Role::Nodes),
+            ],
+            clients: vec![
+                Pick::OneClient,
+                Pick::OneClient,
+                Pick::Role(Role::Holder),
+                Pick::Role(Role::Holder),
+                Pick::Role(Role::NextWaiter),
+                Pick::Role(Role::Clients),
+            ],
+        })
+    }
+
+    /// When the world heals.
+    pub fn heal(&self) -> Duration {
+        self.shape.ttl * self.length_ttls
+    }
+
+    /// The cluster as it is before anything goes wrong, with the restart guard and a majority quorum.
+    pub fn facts(&self) -> ClusterFacts {
+        ClusterFacts::new(self.shape.hosts(), self.shape.ttl, self.heal())
+    }
+}
+
+impl Default for Profile {
+    /// The profile called `default`.
+    fn default() -> Self {
+        Self::named("default").expect("it is among the published ones")
+    }
+}
+
+const fn shape(is_tight: bool) -> Shape {
+    let (nodes, ttl_ms, latency_us, tick_us) = if is_tight {
+        (3, 20, 500, 100)
+    } else {
+        (5, 1_000, 1_000, 1_000)
+    };
+    Shape {
+        nodes,
+        clients: 3,
+        ttl: Duration::from_millis(ttl_ms),
+        latency: Duration::from_micros(latency_us),
+        tick: Duration::from_micros(tick_us),
+    }
+}
+
+const fn odds(family: Family, most: u64) -> Odds {
+    let duration_permille = match family {
+        Family::Crash | Family::PowerLoss => from_to(5, 2_500),
+        Family::ClockDrift => from_to(500, 20_000),
+        Family::StopMachine | Family::ClockFreeze => from_to(1, 1_500),
+        _ => from_to(5, 3_000),
+    };
+    let size = match family {
+        Family::Slow => from_to(1, 1_500),
+        Family::Flap => from_to(5, 500),
+        Family::ClockStep => from_to(1, 3_000),
+        Family::ClockDrift => from_to(10, 200_000),
+        Family::Lose => from_to(1_000, 500_000),
+        Family::Crash | Family::PowerLoss => from_to(50, 50),
+        _ => from_to(0, 0),
+    };
+    Odds {
+        family,
+        count: from_to(1, most),
+        duration_permille,
+        size,
+    }
+}
+
+const fn is_network(family: Family) -> bool {
+    matches!(
+        family,
+        Family::Hold
+            | Family::Cut
+            | Family::Slow
+            | Family::Lose
+            | Family::Reset
+            | Family::Flap
+            | Family::Ring
+            | Family::Bridge
+    )
+}
+
+const fn is_process(family: Family) -> bool {
+    matches!(
+        family,
+        Family::Pause | Family::Suspend | Family::StopMachine | Family::Crash | Family::PowerLoss
+    )
+}
+
+const fn is_clock(family: Family) -> bool {
+    matches!(
+        family,
+        Family::ClockStep
+            | Family::ClockDrift
+            | Family::ClockFreeze
+            | Family::Suspend
+            | Family::StopMachine
+    )
+}
+
+const fn is_redis(family: Family) -> bool {
+    family.is_of_nodes()
+}

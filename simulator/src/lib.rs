@@ -9,6 +9,7 @@ pub mod clock;
 pub mod history;
 pub mod plan;
 mod time;
+pub mod timeline;
 pub mod truth;
 
 pub use time::TrueTime;

@@ -141,12 +141,14 @@ impl Report {
             .filter(|finding| finding.verdict.is_violated())
     }
 
-    /// The smallest safety margin, in nanoseconds; `None` when no lease has one.
-    pub fn least_margin_ns(&self) -> Option<i64> {
-        self.margins
-            .iter()
-            .filter_map(|margin| margin.margin_ns)
-            .min()
+    /// The smallest safety margin, the earliest of several; `None` when no lease has one. Leases that were released count only
+    /// when they were unsafe: their margin is nothing but the way of the release to the nodes.
+    pub fn least_margin(&self) -> Option<&Margin> {
+        let telling = self.margins.iter().filter_map(|margin| {
+            let ns = margin.margin_ns?;
+            (ns < 0 || margin.ended != "released").then_some((ns, margin))
+        });
+        telling.min_by_key(|(ns, _)| *ns).map(|(_, margin)| margin)
     }
 }
 

@@ -13,6 +13,7 @@ mod liveness;
 mod mutex;
 mod oracle;
 mod story;
+mod timeline;
 mod tokens;
 mod truth;
 mod windows;

@@ -29,13 +29,15 @@ pub enum Checker {
     FencedMutex,
     /// [`super::liveness`].
     Liveness,
+    /// [`super::panics`].
+    Panics,
     /// [`super::goals`].
     Goals,
 }
 
 impl Checker {
     /// All of them, in the order in which they report.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::WindowExclusion,
         Self::BeliefOverlap,
         Self::ValidityBound,
@@ -45,6 +47,7 @@ impl Checker {
         Self::LinearizableMutex,
         Self::FencedMutex,
         Self::Liveness,
+        Self::Panics,
         Self::Goals,
     ];
 
@@ -60,6 +63,7 @@ impl Checker {
             Self::LinearizableMutex => "linearizable_mutex",
             Self::FencedMutex => "fenced_mutex",
             Self::Liveness => "liveness",
+            Self::Panics => "panics",
             Self::Goals => "goals",
         }
     }

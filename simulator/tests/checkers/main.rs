@@ -6,12 +6,14 @@
 )]
 
 mod beliefs;
+mod brute;
 mod effects;
 mod goals;
 mod keys;
 mod liveness;
 mod mutex;
 mod oracle;
+mod report;
 mod story;
 mod timeline;
 mod tokens;

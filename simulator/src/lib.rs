@@ -24,6 +24,7 @@ pub mod random;
 pub mod redis;
 pub mod store;
 mod time;
+pub mod timeline;
 pub mod trace;
 pub mod truth;
 pub mod workload;

@@ -70,7 +70,10 @@ fn told(older: &Lease<'_>, newer: &Lease<'_>, overlap: Interval) -> String {
             ", was not scheduled {unpolled}, and believed until {}",
             older.belief.span.end
         ),
-        None => format!(", and believed until {}", older.belief.span.end),
+        None if older.belief.span.end > older.window.end => {
+            format!(", and believed until {}", older.belief.span.end)
+        }
+        None => String::new(),
     };
     format!(
         "{} on {:?} held from {} {}{since}; {} believed from {} on: both {overlap}",

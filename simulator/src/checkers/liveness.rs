@@ -17,7 +17,7 @@ use super::{Checker, Finding, Verdict, tell, verdict::Violations};
 use crate::{
     history::{EventKind, HostName},
     time::TrueTime,
-    truth::{Acquisition, Interval, Truth},
+    truth::{Acquisition, Interval, Tenure, Truth},
 };
 
 /// Runs the checker.
@@ -112,13 +112,16 @@ fn starvation(truth: &Truth<'_>, healed: TrueTime, waits: &mut Waits, violations
             let wait = Interval::new(wait.start.max(healed), wait.end);
             let length = wait.end.since(wait.start);
             waits.longest = waits.longest.max(length);
+            if length <= bound {
+                continue;
+            }
             let others = truth.leases.iter().filter(|lease| {
                 lease.resource == resource
                     && lease.client != client
                     && wait.contains(lease.returned.at)
             });
             let others = others.count();
-            if length > bound && others > 0 {
+            if others > 0 {
                 violations.add(wait.start + bound, [acquisitions[0].invoked], || {
                     format!(
                         "{client} tried to acquire {resource:?} {wait} without success, while others acquired it {others} times"
@@ -169,8 +172,12 @@ fn crashed_keys(truth: &Truth<'_>, healed: Option<TrueTime>, violations: &mut Vi
     // A slow clock keeps a key longer; one millisecond for the expiry's granularity, one for rounding.
     let longest = ttl_ns / (1_000_000 - slow.unsigned_abs() as u128) + 2_000_000;
     let longest = Duration::from_nanos(u64::try_from(longest).unwrap_or(u64::MAX));
+    let owned = truth.leases.iter();
+    let holders: BTreeMap<_, &str> = owned
+        .filter_map(|lease| Some((lease.owner?, &**lease.client)))
+        .collect();
     for tenure in truth.keys.tenures() {
-        let Some(client) = setter(truth, tenure.owner, tenure.set) else {
+        let Some(client) = setter(tenure, &holders) else {
             continue;
         };
         let crashes = &truth.hosts.host(client).crashes;
@@ -199,15 +206,10 @@ fn crashed_keys(truth: &Truth<'_>, healed: Option<TrueTime>, violations: &mut Vi
     }
 }
 
-/// The client whose key it is.
-fn setter<'a>(
-    truth: &'a Truth<'_>,
-    owner: &str,
-    set: &'a crate::history::Event,
-) -> Option<&'a str> {
-    if let EventKind::Node { by: Some(by), .. } = &set.kind {
-        return Some(by);
+/// The client whose key it is: the one whose command set it, or whose lease it became.
+fn setter<'a>(tenure: &Tenure<'a>, holders: &BTreeMap<&str, &'a str>) -> Option<&'a str> {
+    match &tenure.set.kind {
+        EventKind::Node { by: Some(by), .. } => Some(by),
+        _ => holders.get(tenure.owner).copied(),
     }
-    let lease = truth.leases.iter().find(|lease| lease.owner == Some(owner));
-    lease.map(|lease| &**lease.client)
 }

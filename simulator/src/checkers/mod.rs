@@ -8,8 +8,8 @@
 //!
 //! In reading order: the intervals of leases against each other ([`window_exclusion`], [`belief_overlap`],
 //! [`linearizable_mutex`]) and against the nodes ([`validity_bound`]); effects and tokens ([`effect_order`], [`fencing`],
-//! [`fenced_mutex`]); the nodes' keys ([`owner_only_release`]); progress ([`liveness`]); and whether the run showed
-//! anything ([`goals`]).
+//! [`fenced_mutex`]); the nodes' keys ([`owner_only_release`]); progress ([`liveness`]); whether the code
+//! broke ([`panics`]) and the run showed anything ([`goals`]).
 
 pub mod belief_overlap;
 pub mod effect_order;
@@ -19,6 +19,7 @@ pub mod goals;
 pub mod linearizable_mutex;
 pub mod liveness;
 pub mod owner_only_release;
+pub mod panics;
 pub mod validity_bound;
 pub mod window_exclusion;
 
@@ -56,6 +57,7 @@ pub fn check_truth(truth: &Truth<'_>) -> Report {
         linearizable_mutex::check(truth),
         fenced_mutex::check(truth),
         liveness::check(truth),
+        panics::check(truth),
         goals::check(truth, &goals),
     ];
     for finding in &mut findings {

@@ -49,6 +49,12 @@ pub fn check(truth: &Truth<'_>) -> Finding {
                 violations.add(event.at, [before.set, event], || overwritten(before, event));
             }
         }
+        if let EventKind::Crashed {
+            data_lost: true, ..
+        } = &event.kind
+        {
+            holding.retain(|(node, _), _| **node != *event.host);
+        }
         let EventKind::Node {
             by,
             change: NodeChange::Removed { key, owner, why },

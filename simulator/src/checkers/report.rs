@@ -29,13 +29,15 @@ pub enum Checker {
     FencedMutex,
     /// [`super::liveness`].
     Liveness,
+    /// [`super::panics`].
+    Panics,
     /// [`super::goals`].
     Goals,
 }
 
 impl Checker {
     /// All of them, in the order in which they report.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::WindowExclusion,
         Self::BeliefOverlap,
         Self::ValidityBound,
@@ -45,6 +47,7 @@ impl Checker {
         Self::LinearizableMutex,
         Self::FencedMutex,
         Self::Liveness,
+        Self::Panics,
         Self::Goals,
     ];
 
@@ -60,6 +63,7 @@ impl Checker {
             Self::LinearizableMutex => "linearizable_mutex",
             Self::FencedMutex => "fenced_mutex",
             Self::Liveness => "liveness",
+            Self::Panics => "panics",
             Self::Goals => "goals",
         }
     }
@@ -141,12 +145,14 @@ impl Report {
             .filter(|finding| finding.verdict.is_violated())
     }
 
-    /// The smallest safety margin, in nanoseconds; `None` when no lease has one.
-    pub fn least_margin_ns(&self) -> Option<i64> {
-        self.margins
-            .iter()
-            .filter_map(|margin| margin.margin_ns)
-            .min()
+    /// The smallest safety margin, the earliest of several; `None` when no lease has one. Leases that were released count only
+    /// when they were unsafe: their margin is nothing but the way of the release to the nodes.
+    pub fn least_margin(&self) -> Option<&Margin> {
+        let telling = self.margins.iter().filter_map(|margin| {
+            let ns = margin.margin_ns?;
+            (ns < 0 || margin.ended != "released").then_some((ns, margin))
+        });
+        telling.min_by_key(|(ns, _)| *ns).map(|(_, margin)| margin)
     }
 }
 

@@ -86,3 +86,13 @@ fn a_deletion_in_the_middle_of_a_lease_by_nobody_knows_whom_is_unknown() {
             .starts_with("unknown: 1 keys were deleted")
     );
 }
+
+#[test]
+fn a_key_that_went_with_its_disk_is_not_overwritten() {
+    let mut story = Story::new(3);
+    story.acquire("A1", 0..=2);
+    story.crash("node-2", 100, true);
+    story.start("node-2", 200);
+    story.sets(2, 300, "B1", Some("B"));
+    assert_eq!(story.says(OWNER), "ok");
+}

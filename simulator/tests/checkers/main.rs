@@ -6,13 +6,16 @@
 )]
 
 mod beliefs;
+mod brute;
 mod effects;
 mod goals;
 mod keys;
 mod liveness;
 mod mutex;
 mod oracle;
+mod report;
 mod story;
+mod timeline;
 mod tokens;
 mod truth;
 mod windows;

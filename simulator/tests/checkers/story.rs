@@ -281,8 +281,7 @@ impl Story {
 
     /// A node sets the key to the lease's owner token, for a TTL.
     pub(crate) fn sets(&mut self, node: u64, at: u64, lease: &str, by: Option<&str>) {
-        let host = format!("node-{node}");
-        let wall = self.clocks(&host).map(ClockName::Wall).at(ms(at)) / 1_000_000;
+        let wall = self.wall_ms(&format!("node-{node}"), at);
         self.sets_until(
             node,
             at,
@@ -290,6 +289,11 @@ impl Story {
             by,
             Some(wall + i64::try_from(TTL_MS).unwrap()),
         );
+    }
+
+    /// What the wall clock of a host shows, in milliseconds since 1970.
+    pub(crate) fn wall_ms(&mut self, host: &str, at: u64) -> i64 {
+        self.clocks(host).map(ClockName::Wall).at(ms(at)) / 1_000_000
     }
 
     pub(crate) fn sets_until(

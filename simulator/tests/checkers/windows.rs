@@ -179,7 +179,10 @@ fn a_step_of_a_node_breaks_the_bound_and_slack_absorbs_it() {
         let mut story = Story::new(5);
         story.acquire("A1", 0..=2).on(nodes);
         story.step("node-3", ClockName::Wall, 5_000, 15_000);
-        (story.says(BOUND), story.report().least_margin_ns().unwrap())
+        (
+            story.says(BOUND),
+            story.report().least_margin().unwrap().margin_ns.unwrap(),
+        )
     };
     let (says, margin) = with(&[1, 2, 3]);
     assert!(says.contains("4.900 s too early"), "{says}");

@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    clock::Ppm,
     contender::RedlockSettings,
     network::Latency,
-    plan::Hosts,
+    plan::{ClusterFacts, Hosts, Persistence},
+    random::{Purpose, below, stream},
     redis,
     store::Fencing,
     truth::{ExpiryRule, Facts},
@@ -106,6 +108,40 @@ impl WorldConfig {
             nodes: names.nodes,
             ..Facts::new(self.nodes, self.redlock.ttl())
         }
+    }
+
+    /// How wrong the clocks of `host` are in the world of this seed: rate error in parts per million, and by how many
+    /// microseconds its wall clock is ahead as the world begins.
+    pub fn clock_error(&self, seed: u64, host: &str) -> (Ppm, i64) {
+        let mut random = stream(seed, Purpose::Host, host, u64::MAX, 0);
+        let mut draw = |most: u32| {
+            let drawn = below(&mut random, u64::from(most) * 2 + 1);
+            i64::try_from(drawn).unwrap_or_default() - i64::from(most)
+        };
+        let rate = draw(self.clocks.rate_error_ppm);
+        (rate, draw(self.clocks.wall_offset_us))
+    }
+
+    /// What must be known of the world of this seed to say which of the lock's assumptions a plan breaks.
+    pub fn cluster_facts(&self, seed: u64) -> ClusterFacts {
+        let hosts = self.hosts();
+        let max_ttl = Duration::from_millis(self.redlock.max_ttl_ms);
+        let mut facts = ClusterFacts::new(hosts.clone(), max_ttl, self.safety());
+        facts.quorum = self.redlock.quorum.unwrap_or(facts.quorum);
+        facts.persistence = match self.server.persistence {
+            redis::Persistence::None => Persistence::None,
+            redis::Persistence::Rdb { .. } => Persistence::Rdb,
+            redis::Persistence::AofEverysec => Persistence::AofEverySec,
+            redis::Persistence::AofAlways => Persistence::AofAlways,
+        };
+        facts.restart_guard = self.redlock.restart_guard;
+        facts.evicts = self.server.maxmemory_policy != redis::MaxmemoryPolicy::Noeviction;
+        for name in hosts.all() {
+            let (rate, offset) = self.clock_error(seed, name);
+            facts.rate_errors_ppm.insert(name.clone(), rate);
+            facts.wall_offsets_micros.insert(name.clone(), offset);
+        }
+        facts
     }
 
     /// Length of the first phase.

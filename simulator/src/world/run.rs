@@ -10,7 +10,6 @@ use std::{
 };
 
 use futures::future::LocalBoxFuture;
-use rand::rngs::ChaCha8Rng;
 use redlock::Runtime as _;
 
 use super::config::WorldConfig;
@@ -250,13 +249,10 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn host(&self, name: &HostName) -> Arc<Host> {
-        let mut random = stream(self.seed, Purpose::Host, name, u64::MAX, 0);
-        let mut error = |most: u32| draw_error(&mut random, most);
-        let rate = error(self.config.clocks.rate_error_ppm);
-        let offset = error(self.config.clocks.wall_offset_us) * 1_000;
+        let (rate, offset_us) = self.config.clock_error(self.seed, name);
         let wall = i64::try_from(EPOCH.as_nanos())
             .unwrap_or(i64::MAX)
-            .saturating_add(offset);
+            .saturating_add(offset_us * 1_000);
         Host::new(
             name.clone(),
             self.seed,
@@ -281,12 +277,6 @@ impl Maker<'_> {
             async move { Ok(kernel.await?) }
         });
     }
-}
-
-/// Between minus and plus `most`.
-fn draw_error(random: &mut ChaCha8Rng, most: u32) -> i64 {
-    let drawn = below(random, u64::from(most) * 2 + 1);
-    i64::try_from(drawn).unwrap_or_default() - i64::from(most)
 }
 
 /// What client hosts have in common.

@@ -151,6 +151,42 @@ fn hosts_that_do_not_exist_are_named() {
 }
 
 #[test]
+fn what_only_touches_or_can_happen_while_down_is_accepted() {
+    let accepted = |later: &str| {
+        let text = format!(
+            "[[fault]]\nkind = \"crash\"\ntarget = \"node-1\"\nstart_ms = 10\nduration_ms = 10\n\n[[fault]]\n{later}\n"
+        );
+        Plan::parse("plan.toml", &text).is_ok()
+    };
+    // As it is up again, before it goes down, another host, and a machine whose process died.
+    assert!(accepted(
+        "kind = \"crash\"\ntarget = \"node-1\"\nstart_ms = 20"
+    ));
+    assert!(!accepted(
+        "kind = \"crash\"\ntarget = \"node-1\"\nstart_ms = 19.999"
+    ));
+    assert!(accepted(
+        "kind = \"pause\"\ntarget = \"node-1\"\nstart_ms = 9.999"
+    ));
+    assert!(!accepted(
+        "kind = \"pause\"\ntarget = \"node-1\"\nstart_ms = 10"
+    ));
+    assert!(accepted(
+        "kind = \"pause\"\ntarget = \"node-2\"\nstart_ms = 15"
+    ));
+    assert!(accepted(
+        "kind = \"suspend\"\ntarget = \"node-1\"\nstart_ms = 15"
+    ));
+    assert!(accepted(
+        "kind = \"clock_freeze\"\nclocks = \"wall\"\ntarget = \"node-1\"\nstart_ms = 15"
+    ));
+    // Who will be the holder is not known.
+    assert!(accepted(
+        "kind = \"crash\"\ntarget = \"holder\"\nstart_ms = 15"
+    ));
+}
+
+#[test]
 fn other_files_read_a_plan_among_other_things() {
     let read = |text: &str| {
         file::read("scenario.toml", text, |fields| {

@@ -282,6 +282,18 @@ fn quarantined_nodes() {
 }
 
 #[test]
+fn no_more_nodes_forget_than_there_are() {
+    let (mut assumed, facts) = cluster();
+    assumed.quarantined_nodes = 5;
+    let flush = |at| format!("kind='flush_all'; target='quorum_of(holder)'; start_ms={at}");
+    let twice = plan(&[&flush(1), &flush(2)]);
+    assert_eq!(assumed.violated_by(&twice, &facts), []);
+    assumed.quarantined_nodes = 4;
+    let broken = assumed.violated_by(&twice, &facts);
+    assert_eq!(broken, [Assumption::QuarantinedNodes]);
+}
+
+#[test]
 fn wall_disagreement() {
     use Assumption::WallDisagreement;
     let flush = "kind='flush_all'; target='node-1'; start_ms=5000";
@@ -300,6 +312,9 @@ fn wall_disagreement() {
         // Forgetting after it is as bad as before it, and clients do not count.
         (&[&back("3000").replace("node-2", "clients"), flush], &[]),
     ]);
+    // Farthest behind just before it is stepped forward.
+    let forward = "kind='clock_step'; target='node-1'; clocks='wall'; by_ms=20; start_ms=6000";
+    table(&[(&[slow, forward, flush], &[WallDisagreement])]);
     let (assumed, mut facts) = cluster();
     facts.wall_offsets_micros.insert("node-5".into(), 499_999);
     assert_eq!(assumed.violated_by(&plan(&[flush]), &facts), []);

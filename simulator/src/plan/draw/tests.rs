@@ -103,7 +103,7 @@ fn within_breaks_nothing_and_still_does_everything_that_is_allowed() {
             let assumed = Assumptions::of(&drift, &facts);
             let mut seen = BTreeSet::new();
             let mut windows = 0;
-            for seed in SEEDS.take(150) {
+            for seed in SEEDS.take(80) {
                 let plan = within(seed, &profile, &assumed, &facts);
                 assert_eq!(
                     assumed.violated_by(&plan, &facts),
@@ -117,7 +117,7 @@ fn within_breaks_nothing_and_still_does_everything_that_is_allowed() {
             }
             let allowed: BTreeSet<Family> = profile.odds.iter().map(|odds| odds.family).collect();
             assert_eq!(seen, allowed, "{}", profile.name);
-            assert!(windows > 150, "{}: {windows}", profile.name);
+            assert!(windows > 80, "{}: {windows}", profile.name);
         }
     }
 }
@@ -163,7 +163,7 @@ fn just_beyond_breaks_exactly_one_and_by_a_little() {
             };
             let roomier = a_little_more(&assumed, profile.shape.ttl);
             let mut richer = 0;
-            for seed in SEEDS.take(40) {
+            for seed in SEEDS.take(16) {
                 let plan = just_beyond(seed, &profile, &assumed, facts, which);
                 let plan = plan.unwrap_or_else(|| panic!("{} {seed} {which:?}", profile.name));
                 assert_eq!(assumed.violated_by(&plan, facts), [which], "{seed}");
@@ -182,7 +182,7 @@ fn just_beyond_breaks_exactly_one_and_by_a_little() {
                 .iter()
                 .any(|odds| !beyond::adds_to(which, odds.family));
             assert!(
-                richer > 5 || !has_others || profile.name == "clocks",
+                richer > 2 || !has_others || profile.name == "clocks",
                 "{} {which:?}: {richer}",
                 profile.name
             );

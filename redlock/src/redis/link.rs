@@ -14,7 +14,9 @@ use super::{
     info::ServerInfo,
     inspect::{self, Standing},
     node::Shared,
+    pack::{Packed, pack},
     queue::Job,
+    reply::split,
     stream::Health,
 };
 use crate::{protocol::OwnerToken, runtime::BoxFuture};
@@ -27,7 +29,7 @@ pub(super) const MAX_JOBS: usize = 128;
 /// Jobs that were written together.
 struct Batch {
     written: Duration,
-    jobs: Vec<Job>,
+    packed: Packed,
     replies: BoxFuture<'static, RedisResult<Vec<Value>>>,
 }
 
@@ -96,14 +98,14 @@ impl Link {
     pub(super) fn has_release_of(&self, owner: &OwnerToken) -> bool {
         self.batches
             .iter()
-            .flat_map(|batch| &batch.jobs)
+            .flat_map(|batch| &batch.packed.jobs)
             .any(|job| {
                 job.release()
                     .is_some_and(|(released, _)| released == *owner)
             })
     }
 
-    /// Hands `jobs` to the connection, in order and behind everything before them.
+    /// Hands `jobs` to the connection, behind everything before them and in the order that [`pack`] gives them.
     pub(super) fn write(
         &mut self,
         jobs: Vec<Job>,
@@ -111,29 +113,23 @@ impl Link {
         standing: &Standing<'_>,
         now: Duration,
     ) {
+        let packed = pack(jobs, shared.scripts.packs_acquires());
+        let jobs = &packed.jobs;
         let mut pipe = Pipeline::with_capacity(jobs.len());
-        for job in &jobs {
-            match job {
-                Job::Call(call) => {
-                    let identity = &self.server.identity;
-                    let scripts = &shared.scripts;
-                    let command = scripts.command(&call.request, identity, standing, call.whole);
-                    pipe.add_command(command);
-                }
-                Job::Inspect(look) => {
-                    // Looks that need no command are answered without being written; see the actor.
-                    if let Some(command) = inspect::command(look.what, shared, &self.server) {
-                        pipe.add_command(command);
-                    }
-                }
-                Job::Load => shared.scripts.load(&mut pipe),
-                Job::Look => inspect::look(&mut pipe, shared, &self.server, standing),
-            }
+        let mut written = 0;
+        for &(start, length) in &packed.packs {
+            self.command_each(&mut pipe, &jobs[written..start], shared, standing);
+            written = start + length;
+            let calls = jobs[start..written].iter().filter_map(Job::request);
+            let calls: Vec<_> = calls.collect();
+            let identity = &self.server.identity;
+            pipe.add_command(shared.scripts.pack(&calls, identity, standing));
         }
+        self.command_each(&mut pipe, &jobs[written..], shared, standing);
         if pipe.is_empty() {
             return;
         }
-        self.releases += count_releases(&jobs);
+        self.releases += count_releases(jobs);
         self.others += jobs.iter().filter(|job| job.is_asked_for()).count();
         let mut connection = self.connection.clone();
         let mut replies: BoxFuture<'static, _> = Box::pin(async move {
@@ -150,9 +146,37 @@ impl Link {
         }
         self.batches.push_back(Batch {
             written: now,
-            jobs,
+            packed,
             replies,
         });
+    }
+
+    /// Adds a command, or what it takes, for each of `jobs`.
+    fn command_each(
+        &self,
+        pipe: &mut Pipeline,
+        jobs: &[Job],
+        shared: &Shared,
+        standing: &Standing<'_>,
+    ) {
+        for job in jobs {
+            match job {
+                Job::Call(call) => {
+                    let identity = &self.server.identity;
+                    let scripts = &shared.scripts;
+                    let command = scripts.command(&call.request, identity, standing, call.whole);
+                    pipe.add_command(command);
+                }
+                Job::Inspect(look) => {
+                    // Looks that need no command are answered without being written; see the actor.
+                    if let Some(command) = inspect::command(look.what, shared, &self.server) {
+                        pipe.add_command(command);
+                    }
+                }
+                Job::Load => shared.scripts.load(pipe),
+                Job::Look => inspect::look(pipe, shared, &self.server, standing),
+            }
+        }
     }
 
     /// Moves bytes. Ready when the connection has ended.
@@ -175,22 +199,27 @@ impl Link {
             front.replies = Box::pin(std::future::pending());
             return Some(Err(()));
         };
-        let jobs = self.batches.pop_front()?.jobs;
+        let Packed { jobs, packs } = self.batches.pop_front()?.packed;
         self.releases -= count_releases(&jobs);
         self.others -= jobs.iter().filter(|job| job.is_asked_for()).count();
         let mut values = values.into_iter();
-        let pair = |job| {
-            let value = match &job {
+        let mut packs = packs.into_iter().peekable();
+        let mut split_values = Vec::new().into_iter();
+        let pair = |(place, job)| {
+            if let Some((_, length)) = packs.next_if(|(start, _)| *start == place) {
+                split_values = split(values.next(), length).into_iter();
+            }
+            let value = split_values.next().or_else(|| match &job {
                 Job::Load => values.by_ref().take(shared.scripts.count()).last(),
                 Job::Look => {
                     let count = inspect::look_count(shared);
                     Some(Value::Array(values.by_ref().take(count).collect()))
                 }
                 _ => values.next(),
-            };
+            });
             (job, value)
         };
-        Some(Ok(jobs.into_iter().map(pair).collect()))
+        Some(Ok(jobs.into_iter().enumerate().map(pair).collect()))
     }
 
     /// Closes the connection and gives back what it did not answer.
@@ -200,7 +229,10 @@ impl Link {
             driver, batches, ..
         } = self;
         drop(driver);
-        batches.into_iter().flat_map(|batch| batch.jobs).collect()
+        batches
+            .into_iter()
+            .flat_map(|batch| batch.packed.jobs)
+            .collect()
     }
 }
 

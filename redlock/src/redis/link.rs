@@ -18,6 +18,7 @@ use super::{
     queue::Job,
     reply::split,
     stream::Health,
+    wake::{DriverWaker, unheard},
 };
 use crate::{protocol::OwnerToken, runtime::BoxFuture};
 
@@ -40,6 +41,7 @@ pub(super) type Answered = (Job, Option<Value>);
 pub(super) struct Link {
     // The driver, and with it the stream, goes first when a link is dropped.
     driver: Driver,
+    waker: DriverWaker,
     connection: redis::aio::MultiplexedConnection,
     batches: VecDeque<Batch>,
     others: usize,
@@ -53,6 +55,7 @@ impl Link {
     pub(super) fn new(established: Established) -> Self {
         Self {
             driver: established.driver,
+            waker: DriverWaker::new(),
             connection: established.connection,
             batches: VecDeque::new(),
             others: 0,
@@ -138,9 +141,8 @@ impl Link {
         });
         // The first poll puts the batch into the connection's queue, which has room for all of
         // them: that is what fixes the order. It cannot be answered yet.
-        let first = replies
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()));
+        let mut cx = Context::from_waker(Waker::noop());
+        let first = unheard(|| replies.as_mut().poll(&mut cx));
         if let Poll::Ready(result) = first {
             replies = Box::pin(std::future::ready(result));
         }
@@ -181,7 +183,7 @@ impl Link {
 
     /// Moves bytes. Ready when the connection has ended.
     pub(super) fn poll_driver(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.driver.as_mut().poll(cx)
+        self.driver.as_mut().poll(&mut self.waker.context(cx))
     }
 
     /// The oldest batch, once it is answered. `Err` when the connection can answer nothing more; the

@@ -17,7 +17,7 @@
 //! broken connection may still be executed after its release; its key then lives for its TTL.
 //!
 //! In reading order: `url` and `node` are what users touch; `actor` is the task; `connect`,
-//! `link`, `queue` and `pack` are its parts; `script`, `reply` and `info` are what is said on the wire;
+//! `link`, `queue`, `pack` and `wake` are its parts; `script`, `reply` and `info` are what is said on the wire;
 //! `inspect` and `probe` look at a server when somebody asks how it stands.
 
 mod actor;
@@ -38,6 +38,7 @@ mod reply;
 mod script;
 mod stream;
 mod url;
+mod wake;
 
 pub use directory::Directory;
 pub use node::{Limits, NodeConfig, RedisNode};

@@ -120,6 +120,27 @@ async fn packs_of_clusters_that_keep_less() {
     }
 }
 
+/// With strict identity nothing is taken for granted: the server is asked who it is for each acquisition.
+#[tokio::test]
+async fn a_strict_pack_asks_the_server_for_each_acquisition() {
+    for options in versions() {
+        let server = RedisServer::start(&options).unwrap();
+        let settings = Settings {
+            strict_identity: true,
+            ..settings()
+        };
+        let client = Client::admitted_with(&server.url(), settings, patient()).await;
+        server.command(&["CONFIG", "RESETSTAT"]);
+        let asked = acquires(&locks("r", 6));
+        assert_eq!(
+            count(&answers(together(&client, &asked)).await, is_grant),
+            6
+        );
+        assert_eq!(calls_of(&server, "evalsha"), 1);
+        assert!(calls_of(&server, "info") >= 12);
+    }
+}
+
 /// Everything that a call can meet, prepared on a server.
 fn situations(server: &RedisServer) -> Vec<(&'static str, Asked)> {
     let mine = owner();

@@ -31,7 +31,8 @@
 //! | … processor time of the servers per cycle, µs | 37 | 57 | 57 | 21 | 25 | 36 |
 //!
 //! With one of the two cores taken by others (18 rounds): 1.16 of rslock with fencing and guard, 1.15 with the
-//! guard alone, 1.31 with neither. Nothing is certain then: ratios of single rounds went from a half to three.
+//! guard alone, 1.31 with neither. Nothing is certain then: the first
+//! of these ratios went from 0.2 to 4.7 in single rounds.
 //!
 //! Everything else, seven rounds on the busy machine:
 //!

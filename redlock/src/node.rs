@@ -126,7 +126,7 @@ impl fmt::Debug for Reply {
 
 /// An independent server that holds lock keys.
 ///
-/// Calls to one node are executed in the order in which they were submitted. A node serves them from
+/// Calls about one resource are executed in the order in which they were submitted. A node serves them from
 /// a task of its own: a caller that goes away takes no call with it.
 pub trait Node: Send + Sync + fmt::Debug + 'static {
     /// The name for reports, without secrets: usually the address.

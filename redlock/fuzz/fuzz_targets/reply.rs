@@ -49,8 +49,28 @@ fn decode(sent: &[u8], piece: usize) -> Vec<Value> {
     values
 }
 
+/// As the reply to one call, and as the replies to several that share a command: an array of as many values, or nothing.
 fn check(asked: &Asked, value: &Value) {
-    match asked.read(value) {
+    check_answer(asked, value, asked.read(value));
+    for calls in 1..5 {
+        let answers = asked.read_pack(value, calls);
+        assert_eq!(answers.len(), calls);
+        match value {
+            Value::Array(values) if values.len() == calls => {
+                for (value, answer) in values.iter().zip(answers) {
+                    check_answer(asked, value, answer);
+                }
+            }
+            _ => {
+                let is_no_vote = |answer| matches!(answer, Answer::Unknown(_) | Answer::Refused(_));
+                assert!(answers.into_iter().all(is_no_vote));
+            }
+        }
+    }
+}
+
+fn check_answer(asked: &Asked, value: &Value, answer: Answer) {
+    match answer {
         Answer::Granted { counter } => {
             assert!(asked.is_acquire());
             assert_eq!(counter > 0, asked.is_fenced());

@@ -148,8 +148,7 @@ impl Actor {
     }
 
     /// Moves on by one step. Returns whether there may be more to do at once.
-    fn step(&mut self, cx: &mut Context<'_>) -> bool {
-        let now = self.shared.now();
+    fn step(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         match &mut self.phase {
             Phase::Waiting { until } if now < *until => false,
             Phase::Waiting { .. } => {
@@ -176,7 +175,7 @@ impl Actor {
                 }
                 true
             }
-            Phase::Up(_) => self.serve(cx),
+            Phase::Up(_) => self.serve(cx, now),
         }
     }
 
@@ -249,22 +248,21 @@ impl Actor {
     }
 
     /// Writes what is queued, moves bytes, and hands out answers.
-    fn serve(&mut self, cx: &mut Context<'_>) -> bool {
-        let now = self.shared.now();
+    fn serve(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         self.look_around(now);
         self.write(now);
         let Phase::Up(link) = &mut self.phase else {
             return true;
         };
         let mut ended = link.poll_driver(cx).is_ready();
-        let mut progress = false;
         let mut again = Again::default();
+        let mut answered_any = false;
         while let Some(answered) = link.next_answered(&self.shared) {
             let Ok(answered) = answered else {
                 ended = true;
                 break;
             };
-            progress = true;
+            answered_any = true;
             self.memory.failures = 0;
             self.memory
                 .deliver(&self.shared, link, &self.queue, answered, &mut again);
@@ -286,7 +284,8 @@ impl Actor {
             tracing::warn!(node = %self.shared.name, "connection {text}");
             text.into()
         } else {
-            return progress;
+            // All bytes that came were read, and there may be room again for what waits.
+            return answered_any && !self.queue.is_empty();
         };
         self.lose(&Reason::ConnectionLost(reason));
         true
@@ -355,8 +354,7 @@ impl Actor {
     }
 
     /// Answers queued calls whose deadline has passed.
-    fn expire(&mut self) {
-        let now = self.shared.now();
+    fn expire(&mut self, now: Duration) {
         while let Some(job) = self.queue.take_expired(now) {
             let reason = if job.release().is_some() {
                 Reason::Expired
@@ -397,11 +395,10 @@ impl Actor {
     /// Returns whether a deadline has passed; otherwise makes sure of a wake-up when one does. An
     /// alarm that is set too early is left as it is: with steady traffic the deadline moves on with
     /// every answer, and one timer per deadline is enough.
-    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         let Some(wanted) = self.next_deadline() else {
             return false;
         };
-        let now = self.shared.now();
         if wanted <= now {
             return true;
         }
@@ -427,15 +424,16 @@ impl Future for Actor {
         let this = &mut *self;
         loop {
             let more = this.receive(cx);
-            let moved = this.step(cx);
-            this.expire();
+            let now = this.shared.now();
+            let moved = this.step(cx, now);
+            this.expire(now);
             if this.is_finished() {
                 for job in this.queue.take_others() {
                     this.refuse(job, Reason::NotSent);
                 }
                 return Poll::Ready(());
             }
-            if !more && !moved && !this.poll_alarm(cx) {
+            if !more && !moved && !this.poll_alarm(cx, now) {
                 return Poll::Pending;
             }
         }

@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::{
     info::read_info,
-    reply::{Context, is_noscript, is_set_back, read_quarantine, read_reply, shape},
+    reply::{Context, is_noscript, is_set_back, read_quarantine, read_reply, shape, split},
 };
 use crate::{
     node::Verb,
@@ -78,5 +78,11 @@ impl Asked {
             let _ = read_info(text, text, text, false);
         }
         read_reply(&self.verb, &context, reply)
+    }
+
+    /// Reads a reply as that to `calls` of these in one command.
+    pub fn read_pack(&self, reply: &Value, calls: usize) -> Vec<Answer> {
+        let replies = split(Some(reply.clone()), calls);
+        replies.iter().map(|reply| self.read(reply)).collect()
     }
 }

@@ -14,8 +14,11 @@ use super::{
     info::ServerInfo,
     inspect::{self, Standing},
     node::Shared,
+    pack::{Packed, pack},
     queue::Job,
+    reply::split,
     stream::Health,
+    wake::{DriverWaker, unheard},
 };
 use crate::{protocol::OwnerToken, runtime::BoxFuture};
 
@@ -27,7 +30,7 @@ pub(super) const MAX_JOBS: usize = 128;
 /// Jobs that were written together.
 struct Batch {
     written: Duration,
-    jobs: Vec<Job>,
+    packed: Packed,
     replies: BoxFuture<'static, RedisResult<Vec<Value>>>,
 }
 
@@ -38,6 +41,7 @@ pub(super) type Answered = (Job, Option<Value>);
 pub(super) struct Link {
     // The driver, and with it the stream, goes first when a link is dropped.
     driver: Driver,
+    waker: DriverWaker,
     connection: redis::aio::MultiplexedConnection,
     batches: VecDeque<Batch>,
     others: usize,
@@ -51,6 +55,7 @@ impl Link {
     pub(super) fn new(established: Established) -> Self {
         Self {
             driver: established.driver,
+            waker: DriverWaker::new(),
             connection: established.connection,
             batches: VecDeque::new(),
             others: 0,
@@ -96,14 +101,14 @@ impl Link {
     pub(super) fn has_release_of(&self, owner: &OwnerToken) -> bool {
         self.batches
             .iter()
-            .flat_map(|batch| &batch.jobs)
+            .flat_map(|batch| &batch.packed.jobs)
             .any(|job| {
                 job.release()
                     .is_some_and(|(released, _)| released == *owner)
             })
     }
 
-    /// Hands `jobs` to the connection, in order and behind everything before them.
+    /// Hands `jobs` to the connection, behind everything before them and in the order that [`pack`] gives them.
     pub(super) fn write(
         &mut self,
         jobs: Vec<Job>,
@@ -111,8 +116,52 @@ impl Link {
         standing: &Standing<'_>,
         now: Duration,
     ) {
+        let packed = pack(jobs, shared.scripts.packs_acquires());
+        let jobs = &packed.jobs;
         let mut pipe = Pipeline::with_capacity(jobs.len());
-        for job in &jobs {
+        let mut written = 0;
+        for &(start, length) in &packed.packs {
+            self.command_each(&mut pipe, &jobs[written..start], shared, standing);
+            written = start + length;
+            let calls = jobs[start..written].iter().filter_map(Job::request);
+            let calls: Vec<_> = calls.collect();
+            let identity = &self.server.identity;
+            pipe.add_command(shared.scripts.pack(&calls, identity, standing));
+        }
+        self.command_each(&mut pipe, &jobs[written..], shared, standing);
+        if pipe.is_empty() {
+            return;
+        }
+        self.releases += count_releases(jobs);
+        self.others += jobs.iter().filter(|job| job.is_asked_for()).count();
+        let mut connection = self.connection.clone();
+        let mut replies: BoxFuture<'static, _> = Box::pin(async move {
+            let count = pipe.len();
+            connection.send_packed_commands(&pipe, 0, count).await
+        });
+        // The first poll puts the batch into the connection's queue, which has room for all of
+        // them: that is what fixes the order. It cannot be answered yet.
+        let mut cx = Context::from_waker(Waker::noop());
+        let first = unheard(|| replies.as_mut().poll(&mut cx));
+        if let Poll::Ready(result) = first {
+            replies = Box::pin(std::future::ready(result));
+        }
+        self.batches.push_back(Batch {
+            written: now,
+            packed,
+            replies,
+        });
+    }
+
+    /// Adds a command, or what it takes, for each of `jobs`.
+    fn command_each(
+        &self,
+        pipe: &mut Pipeline,
+        jobs: &[Job],
+        shared: &Shared,
+        standing: &Standing<'_>,
+    ) {
+        for job in jobs {
             match job {
                 Job::Call(call) => {
                     let identity = &self.server.identity;
@@ -126,38 +175,15 @@ impl Link {
                         pipe.add_command(command);
                     }
                 }
-                Job::Load => shared.scripts.load(&mut pipe),
-                Job::Look => inspect::look(&mut pipe, shared, &self.server, standing),
+                Job::Load => shared.scripts.load(pipe),
+                Job::Look => inspect::look(pipe, shared, &self.server, standing),
             }
         }
-        if pipe.is_empty() {
-            return;
-        }
-        self.releases += count_releases(&jobs);
-        self.others += jobs.iter().filter(|job| job.is_asked_for()).count();
-        let mut connection = self.connection.clone();
-        let mut replies: BoxFuture<'static, _> = Box::pin(async move {
-            let count = pipe.len();
-            connection.send_packed_commands(&pipe, 0, count).await
-        });
-        // The first poll puts the batch into the connection's queue, which has room for all of
-        // them: that is what fixes the order. It cannot be answered yet.
-        let first = replies
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(result) = first {
-            replies = Box::pin(std::future::ready(result));
-        }
-        self.batches.push_back(Batch {
-            written: now,
-            jobs,
-            replies,
-        });
     }
 
     /// Moves bytes. Ready when the connection has ended.
     pub(super) fn poll_driver(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.driver.as_mut().poll(cx)
+        self.driver.as_mut().poll(&mut self.waker.context(cx))
     }
 
     /// The oldest batch, once it is answered. `Err` when the connection can answer nothing more; the
@@ -175,22 +201,27 @@ impl Link {
             front.replies = Box::pin(std::future::pending());
             return Some(Err(()));
         };
-        let jobs = self.batches.pop_front()?.jobs;
+        let Packed { jobs, packs } = self.batches.pop_front()?.packed;
         self.releases -= count_releases(&jobs);
         self.others -= jobs.iter().filter(|job| job.is_asked_for()).count();
         let mut values = values.into_iter();
-        let pair = |job| {
-            let value = match &job {
+        let mut packs = packs.into_iter().peekable();
+        let mut split_values = Vec::new().into_iter();
+        let pair = |(place, job)| {
+            if let Some((_, length)) = packs.next_if(|(start, _)| *start == place) {
+                split_values = split(values.next(), length).into_iter();
+            }
+            let value = split_values.next().or_else(|| match &job {
                 Job::Load => values.by_ref().take(shared.scripts.count()).last(),
                 Job::Look => {
                     let count = inspect::look_count(shared);
                     Some(Value::Array(values.by_ref().take(count).collect()))
                 }
                 _ => values.next(),
-            };
+            });
             (job, value)
         };
-        Some(Ok(jobs.into_iter().map(pair).collect()))
+        Some(Ok(jobs.into_iter().enumerate().map(pair).collect()))
     }
 
     /// Closes the connection and gives back what it did not answer.
@@ -200,7 +231,10 @@ impl Link {
             driver, batches, ..
         } = self;
         drop(driver);
-        batches.into_iter().flat_map(|batch| batch.jobs).collect()
+        batches
+            .into_iter()
+            .flat_map(|batch| batch.packed.jobs)
+            .collect()
     }
 }
 

@@ -7,7 +7,8 @@
 //!
 //! What a caller may rely on:
 //!
-//! - calls are executed in the order in which they were submitted, also across reconnections;
+//! - calls about one resource are executed in the order in which they were submitted, also across
+//!   reconnections;
 //! - an acquire call is executed at most once, and never after a release that was submitted later;
 //! - a release is delivered, or answered `Refused(Expired)` once its key has expired by itself;
 //! - memory is bounded: so many calls in flight, so many releases kept.
@@ -16,7 +17,7 @@
 //! broken connection may still be executed after its release; its key then lives for its TTL.
 //!
 //! In reading order: `url` and `node` are what users touch; `actor` is the task; `connect`,
-//! `link` and `queue` are its parts; `script`, `reply` and `info` are what is said on the wire;
+//! `link`, `queue`, `pack` and `wake` are its parts; `script`, `reply` and `info` are what is said on the wire;
 //! `inspect` and `probe` look at a server when somebody asks how it stands.
 
 mod actor;
@@ -30,12 +31,14 @@ mod inspect;
 mod link;
 mod memory;
 mod node;
+mod pack;
 mod probe;
 mod queue;
 mod reply;
 mod script;
 mod stream;
 mod url;
+mod wake;
 
 pub use directory::Directory;
 pub use node::{Limits, NodeConfig, RedisNode};

@@ -53,8 +53,16 @@ impl Job {
         matches!(self, Self::Call(call) if matches!(call.request.verb, Verb::Release { .. }))
     }
 
+    /// What was asked for, if this is a call.
+    pub(super) fn request(&self) -> Option<&Request> {
+        match self {
+            Self::Call(call) => Some(&call.request),
+            _ => None,
+        }
+    }
+
     /// The lock key that this job is about.
-    fn key(&self) -> Option<&[u8]> {
+    pub(super) fn key(&self) -> Option<&[u8]> {
         match self {
             Self::Call(call) => Some(call.request.lock.key()),
             _ => None,
@@ -270,4 +278,4 @@ impl Queue {
 
 #[cfg(test)]
 #[path = "queue/tests.rs"]
-mod tests;
+pub(super) mod tests;

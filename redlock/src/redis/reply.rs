@@ -39,6 +39,28 @@ pub(super) fn is_noscript(value: &Value) -> bool {
     matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
 }
 
+/// The replies to the calls of a pack of `length`. An error of the whole command is the reply to every one of them: nobody
+/// knows how far it came. Anything but an array of one value per call is no reply to any.
+pub(super) fn split(value: Option<Value>, length: usize) -> Vec<Value> {
+    // No call can be answered with this.
+    let nothing = || Value::Array(Vec::new());
+    match value {
+        Some(Value::Array(values)) if values.len() == length => {
+            // A call inside a script that ran was not kept from running by a missing script.
+            let credible = |value| {
+                if is_noscript(&value) {
+                    Value::Nil
+                } else {
+                    value
+                }
+            };
+            values.into_iter().map(credible).collect()
+        }
+        Some(error @ Value::ServerError(_)) => vec![error; length],
+        _ => vec![nothing(); length],
+    }
+}
+
 fn read_plain(value: &Value) -> Option<Answer> {
     match value {
         Value::Okay => Some(Answer::Granted { counter: 0 }),

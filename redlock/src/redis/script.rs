@@ -36,6 +36,8 @@ impl Script {
 pub(super) struct Scripts {
     /// `None`: plain SET, because the cluster keeps no guard record.
     acquire: Option<Script>,
+    /// Several releases, and acquisitions where `acquire` is a script.
+    many: Script,
     publish: Script,
     extend: Script,
     release: Script,
@@ -74,9 +76,19 @@ impl Scripts {
         );
         let slow = include_str!("scripts/acquire.lua");
         let free = include_str!("scripts/acquire_free.lua");
+        let many = include_str!("scripts/release_many.lua");
+        let many = if recorded {
+            let (head, acquire_many) = (modes(false), include_str!("scripts/acquire_many.lua"));
+            format!(
+                "{head}{constants}local function general(KEYS, ARGV)\n{slow}end\n{many}{acquire_many}"
+            )
+        } else {
+            many.into()
+        };
         let guarded_script = |code: &str| Script::new(format!("local guarded = {guarded}\n{code}"));
         Self {
             acquire: recorded.then(|| Script::new(modes(false) + &constants + free + slow)),
+            many: Script::new(many + "return answers\n"),
             watch: Script::new(modes(true) + slow),
             publish: Script::new(include_str!("scripts/publish.lua").into()),
             extend: Script::new(format!(
@@ -107,15 +119,12 @@ impl Scripts {
         let key = request.lock.key();
         let field = || format!("f{}", request.lock.stripe());
         match request.verb {
-            Verb::Acquire { ttl, proposal, .. } => match &self.acquire {
+            Verb::Acquire { ttl, .. } => match &self.acquire {
                 Some(script) => {
                     let mut cmd = script.call(whole, 1);
                     cmd.arg(key).arg(owner).arg(millis(ttl));
                     cmd.arg(identity).arg(standing.proof);
-                    if self.fencing {
-                        let seen = standing.seen.get(&request.lock.stripe()).copied();
-                        cmd.arg(field()).arg(proposal).arg(seen.unwrap_or_default());
-                    }
+                    self.add_counters(&mut cmd, request, standing);
                     cmd
                 }
                 None => {
@@ -142,6 +151,46 @@ impl Scripts {
                 cmd
             }
         }
+    }
+
+    /// What an acquisition says about counters, if the cluster has any.
+    fn add_counters(&self, cmd: &mut Cmd, request: &Request, standing: &Standing<'_>) {
+        if let Verb::Acquire { proposal, .. } = request.verb
+            && self.fencing
+        {
+            let stripe = request.lock.stripe();
+            let seen = standing.seen.get(&stripe).copied();
+            cmd.arg(format!("f{stripe}")).arg(proposal);
+            cmd.arg(seen.unwrap_or_default());
+        }
+    }
+
+    /// Whether acquire calls can share a command: they can unless they are plain SETs.
+    pub(super) const fn packs_acquires(&self) -> bool {
+        self.acquire.is_some()
+    }
+
+    /// The command for several calls, releases first. Their answers come in an array, in the same order.
+    pub(super) fn pack(&self, calls: &[&Request], identity: &str, standing: &Standing<'_>) -> Cmd {
+        let is_release = |request: &&Request| matches!(request.verb, Verb::Release { .. });
+        let (releases, acquires) = calls.split_at(calls.partition_point(is_release));
+        let mut cmd = Cmd::with_capacity(8 + 6 * calls.len(), 256 * calls.len());
+        cmd.arg("EVALSHA").arg(&self.many.sha).arg(calls.len());
+        for request in calls {
+            cmd.arg(request.lock.key());
+        }
+        cmd.arg(releases.len());
+        for request in releases {
+            cmd.arg(request.owner.as_bytes());
+        }
+        cmd.arg(identity).arg(standing.proof);
+        for request in acquires {
+            if let Verb::Acquire { ttl, .. } = request.verb {
+                cmd.arg(request.owner.as_bytes()).arg(millis(ttl));
+                self.add_counters(&mut cmd, request, standing);
+            }
+        }
+        cmd
     }
 
     fn identify(&self, cmd: &mut Cmd, identity: &str) {
@@ -192,7 +241,7 @@ impl Scripts {
     fn loaded(&self) -> impl Iterator<Item = &Script> {
         self.acquire
             .iter()
-            .chain([&self.publish, &self.extend, &self.release])
+            .chain([&self.publish, &self.extend, &self.release, &self.many])
     }
 
     /// How many commands [`Scripts::load`] adds.

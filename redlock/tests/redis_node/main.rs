@@ -3,6 +3,7 @@
 
 mod broken;
 mod guard;
+mod packs;
 mod preflight;
 mod refused;
 mod rows;

@@ -119,10 +119,20 @@ impl Client {
         owner: OwnerToken,
         verb: Verb,
     ) -> impl Future<Output = Answer> + use<> {
+        self.call_on(&self.lock, owner, verb)
+    }
+
+    /// A call about another resource. What is submitted without waiting in between is written together.
+    pub(crate) fn call_on(
+        &self,
+        lock: &Arc<LockKey>,
+        owner: OwnerToken,
+        verb: Verb,
+    ) -> impl Future<Output = Answer> + use<> {
         let (to, answer) = oneshot::channel();
         let sink = Arc::new(Once(Mutex::new(Some(to))));
         let request = Request {
-            lock: Arc::clone(&self.lock),
+            lock: Arc::clone(lock),
             owner,
             verb,
         };
@@ -161,9 +171,24 @@ impl Client {
     }
 
     pub(crate) fn release(&self, owner: OwnerToken) -> impl Future<Output = Answer> + use<> {
-        let give_up = later(Duration::from_secs(30));
-        self.call(owner, Verb::Release { give_up })
+        self.call(owner, release())
     }
+}
+
+/// A release that is delivered during a test, or never.
+pub(crate) fn release() -> Verb {
+    let give_up = later(Duration::from_secs(30));
+    Verb::Release { give_up }
+}
+
+/// How often the server has run a command since its statistics were reset.
+pub(crate) fn calls_of(server: &RedisServer, command: &str) -> usize {
+    let statistics = server.command(&["INFO", "commandstats"]);
+    let statistics: String = redis::from_redis_value(statistics).unwrap();
+    let start = format!("cmdstat_{command}:calls=");
+    let mut lines = statistics.lines();
+    let calls = lines.find_map(|line| line.strip_prefix(&start)?.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
 }
 
 /// An acquire call that does not expire during a test.

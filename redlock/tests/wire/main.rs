@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, future::join_all};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -86,6 +86,7 @@ struct Seen {
     failures: usize,
     extensions: usize,
     publications: bool,
+    packs: bool,
 }
 
 /// One run: some acquisitions, each extended and released.
@@ -125,26 +126,39 @@ impl Run {
         }
     }
 
-    async fn rounds(mut self, rounds: usize) -> Seen {
+    /// Each round acquires so many resources at once.
+    async fn rounds(mut self, rounds: usize, at_once: usize) -> Seen {
+        let resources: Vec<_> = (0..at_once).map(|number| format!("r{number}")).collect();
         for _ in 0..rounds {
             // Whoever is down is tried again meanwhile.
             tokio::time::sleep(Duration::from_millis(200)).await;
-            match ends(self.client.try_acquire("r")).await {
-                Ok(Some(lease)) => self.holds(lease).await,
-                Ok(None) => self.seen.failures += 1,
-                Err(error) => {
-                    assert!(!format!("{error} {error:?}").is_empty());
-                    self.seen.failures += 1;
+            let attempts = resources.iter().map(|name| self.client.try_acquire(name));
+            let mut leases = Vec::new();
+            for attempt in ends(join_all(attempts)).await {
+                match attempt {
+                    Ok(Some(lease)) => leases.push(lease),
+                    Ok(None) => self.seen.failures += 1,
+                    Err(error) => {
+                        assert!(!format!("{error} {error:?}").is_empty());
+                        self.seen.failures += 1;
+                    }
                 }
             }
+            for lease in &leases {
+                self.count_votes(lease);
+            }
+            for lease in &leases {
+                self.holds(lease).await;
+            }
+            ends(join_all(leases.iter().map(Lease::release))).await;
         }
         ends(self.client.shutdown(Duration::from_millis(500))).await;
         assert!(!self.panicked.load(Ordering::Relaxed), "a task panicked");
+        self.seen.packs = self.servers.0[0].lock().unwrap().packs() > 0;
         self.seen
     }
 
-    async fn holds(&mut self, lease: Lease) {
-        self.count_votes(&lease);
+    async fn holds(&mut self, lease: &Lease) {
         self.seen.leases += 1;
         self.seen.publications |= self.confirming() > 0;
         let extended = ends(lease.extend(Duration::from_secs(10))).await;
@@ -153,7 +167,6 @@ impl Run {
             assert!(confirming >= QUORUM, "extended by {confirming} nodes");
             self.seen.extensions += 1;
         }
-        ends(lease.release()).await;
     }
 
     /// Every vote behind the lease was sent: a grant, by a node that has not spent it on another lease.
@@ -188,18 +201,23 @@ async fn ends<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn play(scope: Scope, plans: Vec<(i64, Vec<Act>)>) -> Seen {
+    play_many(scope, plans, 1)
+}
+
+fn play_many(scope: Scope, plans: Vec<(i64, Vec<Act>)>, at_once: usize) -> Seen {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
         .build()
         .unwrap()
-        .block_on(async { Run::new(scope, plans).rounds(4).await })
+        .block_on(async { Run::new(scope, plans).rounds(4, at_once).await })
 }
 
 fn acts() -> impl Strategy<Value = Act> {
     prop_oneof![
         40 => Just(Act::Answer),
         4 => resp::near_misses().prop_map(Act::Say),
+        3 => resp::near_packs().prop_map(Act::Say),
         3 => resp::values().prop_map(Act::Say),
         2 => resp::garbage().prop_map(Act::Say),
         2 => prop_oneof![resp::near_misses(), resp::values(), resp::garbage()]
@@ -220,7 +238,7 @@ fn plans(longest: usize) -> impl Strategy<Value = Vec<(i64, Vec<Act>)>> {
 }
 
 /// Runs `cases` plans, or as many as PROPTEST_CASES says, and demands that the runs saw what they should.
-fn explore(cases: u32, scope: Scope, longest: usize) {
+fn explore(cases: u32, scope: Scope, longest: usize, at_once: usize) {
     let seen = Cell::new(Seen::default());
     let mut config = Config {
         failure_persistence: None,
@@ -231,12 +249,13 @@ fn explore(cases: u32, scope: Scope, longest: usize) {
     }
     let mut runner = TestRunner::new(config);
     let result = runner.run(&plans(longest), |plans| {
-        let (one, all) = (play(scope, plans), seen.get());
+        let (one, all) = (play_many(scope, plans, at_once), seen.get());
         seen.set(Seen {
             leases: all.leases + one.leases,
             failures: all.failures + one.failures,
             extensions: all.extensions + one.extensions,
             publications: all.publications || one.publications,
+            packs: all.packs || one.packs,
         });
         Ok(())
     });
@@ -248,6 +267,7 @@ fn explore(cases: u32, scope: Scope, longest: usize) {
         seen.leases > 0 && seen.failures > 0 && seen.extensions > 0 && seen.publications,
         "vacuous: {seen:?}"
     );
+    assert!(seen.packs || at_once == 1, "vacuous: {seen:?}");
 }
 
 /// The fuzzing hears of panics and of hanging calls only if a proper conversation works.
@@ -262,18 +282,28 @@ fn nodes_that_answer_properly_grant_every_time() {
         failures: 0,
         extensions: 4,
         publications: true,
+        packs: false,
     };
     assert_eq!(seen, expected);
+    let plans = || vec![(5, vec![]), (5, vec![]), (7, vec![])];
+    let seen = play_many(Scope::Everything, plans(), 6);
+    assert_eq!((seen.leases, seen.failures, seen.packs), (24, 0, true));
 }
 
 #[test]
 fn whatever_nodes_answer_to_calls_is_an_error_of_that_node_or_was_really_a_vote() {
-    explore(150, Scope::Locks, 16);
+    explore(150, Scope::Locks, 16, 1);
+}
+
+/// As many calls as share a command: half an array is an answer to none of them.
+#[test]
+fn whatever_nodes_answer_to_packs_is_an_error_of_that_node_or_was_really_a_vote() {
+    explore(150, Scope::Locks, 16, 6);
 }
 
 #[test]
 fn whatever_nodes_answer_while_connecting_is_an_error_of_that_node() {
-    explore(100, Scope::Everything, 24);
+    explore(100, Scope::Everything, 24, 1);
 }
 
 /// The end of the connection arrives together with the last reply of the handshake, whichever that is.
@@ -340,8 +370,18 @@ fn what_is_almost_a_grant_is_no_vote() {
         Resp::Lie(b'$', i64::MAX, vec![]),
     ];
     for reply in almost {
-        let liar = || (5, vec![Act::Say(reply.clone()); 64]);
-        let seen = play(Scope::Locks, vec![(5, vec![]), liar(), liar()]);
+        let plans = |reply: &Resp| {
+            let liar = || (5, vec![Act::Say(reply.clone()); 64]);
+            vec![(5, vec![]), liar(), liar()]
+        };
+        let seen = play(Scope::Locks, plans(&reply));
         assert_eq!((seen.leases, seen.failures), (0, 4), "{reply:?}");
+        // In place of a pack's answers, and as each of them.
+        let each = Resp::Many(b'*', vec![reply.clone(); 6]);
+        for reply in [reply, each] {
+            let seen = play_many(Scope::Locks, plans(&reply), 6);
+            assert_eq!((seen.leases, seen.failures), (0, 24), "{reply:?}");
+            assert!(seen.packs);
+        }
     }
 }

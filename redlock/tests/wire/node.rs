@@ -46,8 +46,9 @@ pub(crate) struct Server {
     scope: Scope,
     plan: VecDeque<Act>,
     scripts: BTreeMap<String, Kind>,
-    owner: Option<Vec<u8>>,
+    owners: BTreeMap<Vec<u8>, Vec<u8>>,
     counter: i64,
+    packs: usize,
     sent: Vec<u8>,
 }
 
@@ -57,6 +58,8 @@ enum Kind {
     Publish,
     Extend,
     Release,
+    /// Releases and acquisitions in one command.
+    Pack,
     Other,
 }
 
@@ -67,6 +70,8 @@ impl Kind {
         let modes = code.lines().next().unwrap_or_default();
         if modes.contains("watching") && modes.ends_with("true") {
             Self::Other
+        } else if first("-- Several calls in one") {
+            Self::Pack
         } else if first("-- Sets the lock key") {
             Self::Acquire
         } else if first("-- Raises a fencing counter") {
@@ -89,10 +94,16 @@ impl Server {
             scope,
             plan: plan.into(),
             scripts: BTreeMap::new(),
-            owner: None,
+            owners: BTreeMap::new(),
             counter,
+            packs: 0,
             sent: Vec::new(),
         }
+    }
+
+    /// How many commands carried several calls.
+    pub(crate) const fn packs(&self) -> usize {
+        self.packs
     }
 
     /// How often something that reads as a grant was sent: no client may count more votes.
@@ -161,23 +172,40 @@ impl Server {
     }
 
     fn run(&mut self, kind: Kind, command: &[Vec<u8>]) -> Resp {
-        let keys: usize = String::from_utf8_lossy(&command[2]).parse().unwrap();
-        let caller = &command[3 + keys];
-        let owns = self.owner.as_ref() == Some(caller);
+        let number = |word: &[u8]| -> usize { String::from_utf8_lossy(word).parse().unwrap() };
+        let (keys, arguments) = command[3..].split_at(number(&command[2]));
+        if !matches!(kind, Kind::Pack) {
+            return self.call(kind, &keys[0], &arguments[0]);
+        }
+        self.packs += 1;
+        let released = number(&arguments[0]);
+        let (releases, acquires) = arguments[1..].split_at(released);
+        // Behind identity and proof, an acquisition is an owner and four words more.
+        let acquires = acquires[2..].iter().step_by(5);
+        let calls = releases.iter().map(|owner| (Kind::Release, owner));
+        let calls = calls.chain(acquires.map(|owner| (Kind::Acquire, owner)));
+        let replies = keys.iter().zip(calls);
+        let replies = replies.map(|(key, (kind, owner))| self.call(kind, key, owner));
+        Resp::Many(b'*', replies.collect())
+    }
+
+    fn call(&mut self, kind: Kind, key: &[u8], caller: &[u8]) -> Resp {
+        let owner = self.owners.get(key);
+        let owns = owner.is_some_and(|owner| owner == caller);
         match kind {
-            Kind::Acquire if self.owner.is_some() => Resp::words("held", [Resp::Int(10_000)]),
+            Kind::Acquire if owner.is_some() => Resp::words("held", [Resp::Int(10_000)]),
             Kind::Acquire => {
-                self.owner = Some(caller.clone());
+                self.owners.insert(key.to_vec(), caller.to_vec());
                 self.counter += 1;
                 Resp::granted(self.counter)
             }
             Kind::Publish | Kind::Extend if owns => Resp::words("ok", []),
             Kind::Release if owns => {
-                self.owner = None;
+                self.owners.remove(key);
                 Resp::text("released")
             }
             Kind::Other => Resp::Error("NOSCRIPT No matching script.".into()),
-            _ => Resp::words("not_owner", [Resp::Int(i64::from(self.owner.is_some()))]),
+            _ => Resp::words("not_owner", [Resp::Int(i64::from(owner.is_some()))]),
         }
     }
 

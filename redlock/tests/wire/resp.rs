@@ -184,6 +184,19 @@ pub(crate) fn near_misses() -> impl Strategy<Value = Resp> {
     ]
 }
 
+/// What several calls that share a command may be answered with: an array of near misses, seldom of the right length.
+pub(crate) fn near_packs() -> impl Strategy<Value = Resp> {
+    let answer = prop_oneof![
+        4 => numbers().prop_map(Resp::granted),
+        1 => Just(Resp::text("released")),
+        2 => near_misses(),
+    ];
+    prop_oneof![
+        4 => proptest::collection::vec(answer.clone(), 6).prop_map(|values| Resp::Many(b'*', values)),
+        1 => proptest::collection::vec(answer, 0..9).prop_map(|values| Resp::Many(b'*', values)),
+    ]
+}
+
 /// Whatever bytes.
 pub(crate) fn garbage() -> impl Strategy<Value = Resp> {
     let bytes = Union::new([

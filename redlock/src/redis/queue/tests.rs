@@ -14,7 +14,7 @@ impl ReplySink for Nobody {
     fn answered(self: Arc<Self>, _: usize, _: ReplyTag, _: Answer) {}
 }
 
-fn call(resource: u8, owner: u8, verb: Verb) -> Job {
+pub(in crate::redis) fn call(resource: u8, owner: u8, verb: Verb) -> Job {
     Job::Call(Box::new(Call {
         request: Request {
             lock: Arc::new(LockKey::new("p", &[resource], 1)),
@@ -26,7 +26,7 @@ fn call(resource: u8, owner: u8, verb: Verb) -> Job {
     }))
 }
 
-fn acquire(resource: u8, owner: u8) -> Job {
+pub(in crate::redis) fn acquire(resource: u8, owner: u8) -> Job {
     let verb = Verb::Acquire {
         ttl: Duration::from_secs(1),
         proposal: 0,
@@ -35,7 +35,7 @@ fn acquire(resource: u8, owner: u8) -> Job {
     call(resource, owner, verb)
 }
 
-fn release(resource: u8, owner: u8) -> Job {
+pub(in crate::redis) fn release(resource: u8, owner: u8) -> Job {
     call(
         resource,
         owner,
@@ -46,7 +46,7 @@ fn release(resource: u8, owner: u8) -> Job {
 }
 
 /// What a job is: whether a release, its resource and its owner.
-fn describe(job: &Job) -> (bool, u8, OwnerToken) {
+pub(in crate::redis) fn describe(job: &Job) -> (bool, u8, OwnerToken) {
     match job {
         Job::Call(call) => (
             job.release().is_some(),

@@ -253,7 +253,72 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
+/// An array with a value for each call, or nothing for any.
+#[test]
+fn a_reply_to_a_pack_is_an_array_of_one_value_per_call() {
+    let granted = bulk("granted 5");
+    let three = vec![granted.clone(), bulk("released"), Value::Nil];
+    assert_eq!(split(Some(Value::Array(three.clone())), 3), three);
+    let nothing = vec![Value::Array(vec![]); 3];
+    for value in [
+        None,
+        Some(granted.clone()),
+        Some(Value::Array(vec![granted.clone(); 2])),
+        Some(Value::Array(vec![granted.clone(); 4])),
+        Some(Value::Array(vec![])),
+        Some(Value::Set(three.clone())),
+        Some(Value::Array(vec![Value::Array(three)])),
+        Some(Value::Nil),
+    ] {
+        assert_eq!(split(value.clone(), 3), nothing, "{value:?}");
+    }
+    // What answers one call is no answer to two.
+    let long = array("granted", &[Value::Int(5)]);
+    for value in split(Some(long), 2) {
+        assert!(
+            matches!(read(&ACQUIRE, &value), Answer::Unknown(_)),
+            "{value:?}"
+        );
+    }
+}
+
+/// An error of the whole command is every call's; one in its place is that call's alone.
+#[test]
+fn errors_of_a_pack_are_everybodys_or_one_calls() {
+    let failed = error("ERR Error running script");
+    let all = split(Some(failed.clone()), 2);
+    assert_eq!(all, [failed.clone(), failed.clone()]);
+    for value in &all {
+        assert!(matches!(read(&ACQUIRE, value), Answer::Unknown(_)));
+    }
+    let missing = error("NOSCRIPT No matching script.");
+    assert!(split(Some(missing.clone()), 2).iter().all(is_noscript));
+    let one = Value::Array(vec![failed, bulk("granted 5")]);
+    let one = split(Some(one), 2);
+    assert!(matches!(read(&ACQUIRE, &one[0]), Answer::Unknown(_)));
+    assert_eq!(read(&ACQUIRE, &one[1]), Answer::Granted { counter: 5 });
+    // The script ran, so this one was not missing, and the call is not sent again.
+    let inside = split(Some(Value::Array(vec![missing, bulk("granted 5")])), 2);
+    assert!(!is_noscript(&inside[0]));
+    assert!(matches!(read(&ACQUIRE, &inside[0]), Answer::Unknown(_)));
+}
+
 proptest! {
+    /// A pack has as many answers as calls, whatever a server replies, and no more votes than values that are one.
+    #[test]
+    fn a_pack_has_no_vote_that_was_not_sent(value in values(), length in 1..6_usize) {
+        let replies = split(Some(value.clone()), length);
+        prop_assert_eq!(replies.len(), length);
+        let is_vote = |value: &Value| matches!(read(&ACQUIRE, value), Answer::Granted { .. });
+        let votes = replies.iter().filter(|value| is_vote(value)).count();
+        match &value {
+            Value::Array(sent) if sent.len() == length => {
+                prop_assert_eq!(votes, sent.iter().filter(|value| is_vote(value)).count());
+            }
+            _ => prop_assert_eq!(votes, 0),
+        }
+    }
+
     /// Whatever a server replies, reading it does not panic, and only the exact shape is a vote.
     #[test]
     fn only_the_exact_shape_is_a_vote(

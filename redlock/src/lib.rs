@@ -57,6 +57,20 @@
 //! - `tls`: `rediss://` addresses, through rustls and the certificates of the system.
 //! - `memory`: [`memory`], for tests of services.
 
+/// Whether a rule is switched off: without the feature `planted-bugs`, none ever is.
+#[cfg(feature = "planted-bugs")]
+macro_rules! planted {
+    ($bug:ident) => {
+        crate::planted::is_planted(crate::planted::Bug::$bug)
+    };
+}
+#[cfg(not(feature = "planted-bugs"))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
+
 mod client;
 mod config;
 pub mod connector;
@@ -65,6 +79,9 @@ pub mod manual;
 #[cfg(feature = "memory")]
 pub mod memory;
 pub mod node;
+#[cfg(feature = "planted-bugs")]
+#[doc(hidden)]
+pub mod planted;
 pub mod preflight;
 pub mod protocol;
 pub mod redis;

@@ -78,7 +78,7 @@ impl Driver {
             ttl,
             node_timeout: config.node_timeout,
         };
-        let owner = shared.fresh_owner();
+        let owner = shared.owner_for(key);
         let verb = Verb::Acquire {
             ttl,
             proposal: shared.proposal(key),

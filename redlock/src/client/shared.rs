@@ -46,6 +46,8 @@ pub(super) struct Shared {
     /// Per stripe, one more than the highest fencing counter that any node answered.
     next_counters: Vec<AtomicU64>,
     next_id: AtomicU64,
+    #[cfg(feature = "planted-bugs")]
+    owners: Mutex<BTreeMap<Vec<u8>, OwnerToken>>,
 }
 
 impl Shared {
@@ -74,6 +76,8 @@ impl Shared {
             closed: AtomicBool::new(false),
             next_counters: (0..stripes).map(|_| AtomicU64::new(0)).collect(),
             next_id: AtomicU64::new(0),
+            #[cfg(feature = "planted-bugs")]
+            owners: Mutex::default(),
         }
     }
 
@@ -85,6 +89,24 @@ impl Shared {
         let mut bytes = [0; OwnerToken::RANDOM_BYTES];
         self.runtime.fill_random(&mut bytes);
         OwnerToken::from_random(bytes)
+    }
+
+    /// The owner token of an attempt at `key`.
+    #[cfg(not(feature = "planted-bugs"))]
+    pub(super) fn owner_for(&self, _key: &LockKey) -> OwnerToken {
+        self.fresh_owner()
+    }
+
+    /// The owner token of an attempt at `key`; with the bug planted, one per resource and client.
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn owner_for(&self, key: &LockKey) -> OwnerToken {
+        if planted!(OneTokenForAllAttempts) {
+            let mut owners = lock(&self.owners);
+            return *owners
+                .entry(key.key().to_vec())
+                .or_insert_with(|| self.fresh_owner());
+        }
+        self.fresh_owner()
     }
 
     pub(super) fn random(&self) -> u64 {

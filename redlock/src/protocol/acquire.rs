@@ -61,6 +61,11 @@ pub struct Acquisition {
     publishing: bool,
     outcome: Option<Outcome>,
     steps: Vec<Step>,
+    #[cfg(feature = "planted-bugs")]
+    unreachable: usize,
+    /// Publications that nodes outside of S confirmed.
+    #[cfg(feature = "planted-bugs")]
+    outside: usize,
 }
 
 impl Acquisition {
@@ -74,6 +79,10 @@ impl Acquisition {
             publishing: false,
             outcome: None,
             steps: Vec::new(),
+            #[cfg(feature = "planted-bugs")]
+            unreachable: 0,
+            #[cfg(feature = "planted-bugs")]
+            outside: 0,
         }
     }
 
@@ -91,7 +100,13 @@ impl Acquisition {
                     self.target = self.target.max(holds);
                 }
             }
-            _ => self.members[node] = Member::Out,
+            _ => {
+                self.members[node] = Member::Out;
+                #[cfg(feature = "planted-bugs")]
+                if matches!(answer, Answer::Unknown(_) | Answer::Refused(_)) {
+                    self.unreachable += 1;
+                }
+            }
         }
         self.advance();
     }
@@ -101,6 +116,15 @@ impl Acquisition {
         let Some(member) = self.members.get_mut(node) else {
             return;
         };
+        #[cfg(feature = "planted-bugs")]
+        if planted!(PublishOutsideS)
+            && matches!(member, Member::Asked | Member::Out)
+            && counter == self.target
+            && *answer == Answer::Confirmed
+        {
+            self.outside += 1;
+            return self.advance();
+        }
         *member = match (*member, answer) {
             // The key there is no longer ours: it never counts again, not even as a grant.
             (Member::Granted { .. } | Member::Mute { .. }, Answer::NotOwner { .. }) => Member::Out,
@@ -141,6 +165,16 @@ impl Acquisition {
         self.outcome
     }
 
+    /// How many nodes have to hold the lease.
+    pub(super) fn quorum(&self) -> Quorum {
+        #[cfg(feature = "planted-bugs")]
+        if planted!(QuorumOfReachable) {
+            let reachable = self.members.len() - self.unreachable;
+            return Quorum::planted(self.members.len(), reachable / 2 + 1);
+        }
+        self.quorum
+    }
+
     /// Whether any node's acquire call is unanswered and still counts.
     pub fn is_asking(&self) -> bool {
         self.members.contains(&Member::Asked)
@@ -170,7 +204,7 @@ impl Acquisition {
             self.outcome = self.decide();
         }
         let grants = self.granted().count();
-        if self.fencing && self.outcome != Some(Outcome::Lost) && self.quorum.reached(grants) {
+        if self.fencing && self.outcome != Some(Outcome::Lost) && self.quorum().reached(grants) {
             self.publish();
         }
     }
@@ -184,10 +218,14 @@ impl Acquisition {
                 .count()
         };
         let carrying = count(|member, target| match *member {
-            Member::Granted { holds, .. } | Member::Mute { holds } => holds >= target,
+            Member::Granted { holds, .. } | Member::Mute { holds } => {
+                holds >= target || planted!(PlainMaximum)
+            }
             _ => false,
         });
-        if self.quorum.reached(carrying) {
+        #[cfg(feature = "planted-bugs")]
+        let carrying = carrying + self.outside;
+        if self.quorum().reached(carrying) {
             return Some(Outcome::Won { counter: target });
         }
         // A mute node below the target never will carry it, for the target never falls.
@@ -196,16 +234,23 @@ impl Acquisition {
             Member::Mute { holds } => holds < target,
             _ => false,
         });
-        self.quorum.out_of_reach(never).then_some(Outcome::Lost)
+        self.quorum().out_of_reach(never).then_some(Outcome::Lost)
     }
 
     /// Asks every node of S that is below the target and has not been asked for it yet.
     fn publish(&mut self) {
         let won = matches!(self.outcome, Some(Outcome::Won { .. }));
+        if won && planted!(LateGrantUnpublished) {
+            return;
+        }
         if !won {
             self.publishing = true;
         }
         for (node, member) in self.members.iter_mut().enumerate() {
+            if planted!(PublishOutsideS) && matches!(member, Member::Asked | Member::Out) && !won {
+                let counter = self.target;
+                self.steps.push(Step::Publish { node, counter });
+            }
             if let Member::Granted { holds, asked } = member
                 && *holds < self.target
                 && asked.is_none_or(|latest| latest < self.target)

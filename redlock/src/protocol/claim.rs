@@ -124,6 +124,8 @@ pub struct Claim {
     publishing: bool,
     over: bool,
     freed: bool,
+    #[cfg(feature = "planted-bugs")]
+    newest_until: Duration,
 }
 
 impl Claim {
@@ -141,6 +143,8 @@ impl Claim {
             publishing: false,
             over: false,
             freed: false,
+            #[cfg(feature = "planted-bugs")]
+            newest_until: Duration::ZERO,
         }
     }
 
@@ -168,6 +172,14 @@ impl Claim {
         for node in 0..self.answers.len() {
             if self.answers[node].is_none() && !self.release.is_sent_to(node) {
                 let timed_out = Answer::Unknown(Reason::TimedOut(self.terms.node_timeout));
+                if planted!(TimedOutIsRefused) {
+                    self.acquisition.handle_answer(node, &timed_out);
+                    self.release
+                        .handle_acquire_answer(node, &Answer::Contended { remaining: None });
+                    self.answers[node] = Some(timed_out);
+                    self.advance(now);
+                    continue;
+                }
                 self.handle_acquire_answer(node, timed_out, now);
             }
         }
@@ -195,6 +207,10 @@ impl Claim {
     pub fn start_round(&mut self, ttl: Duration, t1: Reading) -> Option<u32> {
         let elapsed = self.watch.mark(t1);
         let until = elapsed.saturating_add(self.terms.drift.validity(ttl));
+        #[cfg(feature = "planted-bugs")]
+        {
+            self.newest_until = until;
+        }
         let Phase::Holding(holding) = &mut self.phase else {
             return None;
         };
@@ -240,6 +256,9 @@ impl Claim {
             Phase::Asking => {
                 self.fail(Failure::Cancelled);
                 return true;
+            }
+            Phase::Holding(holding) if planted!(RenewalAfterRelease) && holding.is_renewing() => {
+                false
             }
             Phase::Holding(holding) => holding.release(),
             Phase::Failed(_) => false,
@@ -404,6 +423,12 @@ impl Claim {
         now: &Reading,
     ) {
         let elapsed = self.watch.observe(now);
+        #[cfg(feature = "planted-bugs")]
+        let until = if planted!(RoundsMixed) {
+            self.newest_until
+        } else {
+            until
+        };
         if let Phase::Holding(holding) = &mut self.phase {
             let relied_on = holding.relies_on(node, elapsed);
             let ended = holding.handle_answer(node, round, until, &answer, elapsed);
@@ -432,7 +457,10 @@ impl Claim {
             Some(Outcome::Lost) => self.fail(Failure::NoQuorum),
             Some(Outcome::Won { counter }) => {
                 let elapsed = self.watch.observe(now);
-                let until = self.terms.drift.validity(self.terms.ttl);
+                let mut until = self.terms.drift.validity(self.terms.ttl);
+                if planted!(ValidityFromWrongStart) {
+                    until += elapsed;
+                }
                 if elapsed.saturating_add(self.terms.min_validity) >= until {
                     let failure = self.too_slow(elapsed);
                     self.fail(failure);
@@ -440,7 +468,8 @@ impl Claim {
                 }
                 self.counter = counter;
                 let granted = self.acquisition.granted();
-                self.phase = Phase::Holding(Holding::new(self.terms.quorum, granted, until));
+                let quorum = self.acquisition.quorum();
+                self.phase = Phase::Holding(Holding::new(quorum, granted, until));
                 self.actions.push_back(Action::Decided);
             }
         }

@@ -114,7 +114,12 @@ impl Holding {
 
     /// Loses the lease if its deadline has passed at `now`.
     pub fn check(&mut self, now: Duration) -> State {
-        if self.state == State::Held && now >= self.deadline {
+        let late = if planted!(LossSignalLate) {
+            (self.deadline / 2).min(Duration::from_secs(1))
+        } else {
+            Duration::ZERO
+        };
+        if self.state == State::Held && now >= self.deadline + late {
             self.state = State::Lost(Loss::Expired);
         }
         self.state

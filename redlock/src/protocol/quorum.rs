@@ -18,11 +18,14 @@ impl Quorum {
     pub const MAX_NODES: usize = 63;
 
     /// The smallest majority of `nodes`: ⌊N/2⌋ + 1.
-    pub const fn majority(nodes: usize) -> Self {
-        Self {
-            nodes,
-            needed: nodes / 2 + 1,
-        }
+    pub fn majority(nodes: usize) -> Self {
+        let half = nodes / 2;
+        let needed = if planted!(QuorumOfHalf) && half > 0 {
+            half
+        } else {
+            half + 1
+        };
+        Self { nodes, needed }
     }
 
     /// `needed` of `nodes`, or `None` when that is not a majority or more than there are.
@@ -35,6 +38,12 @@ impl Quorum {
         } else {
             Some(Self { nodes, needed })
         }
+    }
+
+    /// Any number, a majority or not.
+    #[cfg(feature = "planted-bugs")]
+    pub(super) const fn planted(nodes: usize, needed: usize) -> Self {
+        Self { nodes, needed }
     }
 
     /// The number of configured nodes, N.

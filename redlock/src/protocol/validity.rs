@@ -80,6 +80,9 @@ impl Drift {
     /// This is the only place that computes it: acquisition, late grants and every round of renewal
     /// go through here.
     pub fn validity(&self, ttl: Duration) -> Duration {
+        if planted!(NoDriftAllowance) {
+            return ttl;
+        }
         let kept = ttl
             .saturating_sub(self.expiry_granularity)
             .saturating_sub(self.node_step)

@@ -168,11 +168,24 @@ impl Handle {
 /// have given up.
 pub struct RedisNode {
     handle: Arc<Handle>,
+    /// A second connection, for releases that overtake.
+    #[cfg(feature = "planted-bugs")]
+    releaser: Arc<Handle>,
 }
 
 impl RedisNode {
     /// A node for the server at `config.address`. Does no I/O and spawns nothing.
     pub fn new(config: NodeConfig) -> Self {
+        Self {
+            #[cfg(feature = "planted-bugs")]
+            releaser: Handle::new(config.clone()),
+            handle: Handle::new(config),
+        }
+    }
+}
+
+impl Handle {
+    fn new(config: NodeConfig) -> Arc<Self> {
         let shared = Shared {
             name: config.address.to_string().into(),
             address: config.address,
@@ -187,12 +200,10 @@ impl RedisNode {
             index: config.index,
             memory: Mutex::default(),
         };
-        Self {
-            handle: Arc::new(Handle {
-                shared: Arc::new(shared),
-                task: Mutex::new(None),
-            }),
-        }
+        Arc::new(Self {
+            shared: Arc::new(shared),
+            task: Mutex::new(None),
+        })
     }
 }
 
@@ -207,7 +218,13 @@ impl Node for RedisNode {
             reply,
             whole: false,
         });
-        if let Some(Message::Call(call)) = self.handle.send(Message::Call(call)) {
+        let handle = &self.handle;
+        #[cfg(feature = "planted-bugs")]
+        let handle = match call.request.verb {
+            crate::node::Verb::Release { .. } if planted!(ReleaseOvertakes) => &self.releaser,
+            _ => handle,
+        };
+        if let Some(Message::Call(call)) = handle.send(Message::Call(call)) {
             let refused = Answer::Refused(Reason::NoRuntime);
             call.reply.send(refused);
         }

@@ -1,5 +1,7 @@
 //! The Lua scripts, and the commands that run them.
 
+use std::borrow::Cow;
+
 use redis::{Cmd, Pipeline};
 
 use super::inspect::Standing;
@@ -52,15 +54,24 @@ pub(super) struct Scripts {
     max_ttl_ms: u64,
 }
 
+/// The script as it is, or with what is planted in it.
+fn lua(source: &str) -> Cow<'_, str> {
+    #[cfg(feature = "planted-bugs")]
+    return crate::planted::script(source);
+    #[cfg(not(feature = "planted-bugs"))]
+    Cow::Borrowed(source)
+}
+
 impl Scripts {
     pub(super) fn new(settings: &Settings) -> Self {
         let (guarded, fencing) = (settings.restart_guard, settings.fencing);
         let recorded = settings.keeps_record();
         let strict = settings.strict_identity;
         let modes = |watching: bool| {
-            format!(
+            let head = format!(
                 "local guarded, strict, fencing, watching = {guarded}, {strict}, {fencing}, {watching}\n"
-            )
+            );
+            lua(&head).into_owned()
         };
         let (guard, quarantine) = (
             guard_key(&settings.prefix),
@@ -74,28 +85,29 @@ impl Scripts {
             "local guard, quarantine, settings = '{guard}', '{quarantine}', '{settings}'\n\
              local max_ms, window_us = '{max_ttl_ms}', {window_us}\n"
         );
-        let slow = include_str!("scripts/acquire.lua");
-        let free = include_str!("scripts/acquire_free.lua");
-        let many = include_str!("scripts/release_many.lua");
+        let slow = &*lua(include_str!("scripts/acquire.lua"));
+        let free = &*lua(include_str!("scripts/acquire_free.lua"));
+        let many = lua(include_str!("scripts/release_many.lua"));
         let many = if recorded {
-            let (head, acquire_many) = (modes(false), include_str!("scripts/acquire_many.lua"));
+            let (head, acquire_many) =
+                (modes(false), lua(include_str!("scripts/acquire_many.lua")));
             format!(
                 "{head}{constants}local function general(KEYS, ARGV)\n{slow}end\n{many}{acquire_many}"
             )
         } else {
-            many.into()
+            many.into_owned()
         };
         let guarded_script = |code: &str| Script::new(format!("local guarded = {guarded}\n{code}"));
         Self {
             acquire: recorded.then(|| Script::new(modes(false) + &constants + free + slow)),
             many: Script::new(many + "return answers\n"),
             watch: Script::new(modes(true) + slow),
-            publish: Script::new(include_str!("scripts/publish.lua").into()),
+            publish: Script::new(lua(include_str!("scripts/publish.lua")).into_owned()),
             extend: Script::new(format!(
                 "local recorded, fencing = {recorded}, {fencing}\n{}",
-                include_str!("scripts/extend.lua")
+                lua(include_str!("scripts/extend.lua"))
             )),
-            release: Script::new(include_str!("scripts/release.lua").into()),
+            release: Script::new(lua(include_str!("scripts/release.lua")).into_owned()),
             look: Script::new(include_str!("scripts/look.lua").into()),
             admit: guarded_script(include_str!("scripts/admit.lua")),
             replace: guarded_script(include_str!("scripts/replace_settings.lua")),

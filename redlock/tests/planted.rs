@@ -13,11 +13,11 @@ fn without_the_feature_there_is_no_switch() {
         ["no-restart", "guard"],
         ["rounds", "mixed"],
     ];
-    #[cfg(feature = "planted-bugs")]
-    assert_eq!(redlock::planted::Bug::ALL.len(), 22);
     // A client, so that none of it is left out.
     assert!(redlock::Redlock::builder().build().is_err());
     for name in names.map(|parts| parts.join("-")) {
+        #[cfg(feature = "planted-bugs")]
+        assert!(redlock::planted::Bug::named(&name).is_some());
         let there = program
             .windows(name.len())
             .any(|window| window == name.as_bytes());

@@ -21,6 +21,9 @@ use crate::{
 /// How many round trips are measured.
 const ROUND_TRIPS: usize = 3;
 
+/// No connection has this number yet. Not 0, which Redis 6.2 takes for "whichever": it would close everybody else's.
+const NOBODY: &str = "9223372036854775807";
+
 /// The commands that locks need, as ACL rules name them, each with a harmless call. The manual lists
 /// the same names; a test compares.
 fn needed(shared: &Shared) -> Vec<(&'static str, Cmd)> {
@@ -43,8 +46,7 @@ fn needed(shared: &Shared) -> Vec<(&'static str, Cmd)> {
     let (code, sha) = shared.scripts.harmless();
     vec![
         ("client|id", plain(&["CLIENT", "ID"])),
-        // No connection has this number.
-        ("client|kill", plain(&["CLIENT", "KILL", "ID", "0"])),
+        ("client|kill", plain(&["CLIENT", "KILL", "ID", NOBODY])),
         ("info", plain(&["INFO", "server"])),
         ("script|load", plain(&["SCRIPT", "LOAD", code])),
         ("evalsha", plain(&["EVALSHA", sha, "1", &key, ""])),

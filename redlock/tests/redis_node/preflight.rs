@@ -250,3 +250,26 @@ async fn each_permission_left_out_is_named() {
         assert!(!report.is_ready());
     }
 }
+
+/// Redis 6.2 takes a connection number of 0 for "whichever", so asking it to close number 0 closes everybody else's.
+#[tokio::test]
+async fn a_preflight_leaves_other_connections_alone() {
+    for options in versions() {
+        let servers = [RedisServer::start(&options).unwrap()];
+        let client = redis::Client::open(servers[0].url()).unwrap();
+        let mut other = client.get_multiplexed_async_connection().await.unwrap();
+        let id: i64 = redis::cmd("CLIENT")
+            .arg("ID")
+            .query_async(&mut other)
+            .await
+            .unwrap();
+        let report = cluster(&servers).preflight().await;
+        assert_eq!(refusals(&report, 0), []);
+        let after: i64 = redis::cmd("CLIENT")
+            .arg("ID")
+            .query_async(&mut other)
+            .await
+            .unwrap();
+        assert_eq!(after, id);
+    }
+}

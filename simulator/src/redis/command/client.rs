@@ -179,6 +179,8 @@ fn end(call: &mut Call<'_>, id: u64) {
     if id == call.session.client_id {
         call.session.closing = true;
     } else {
+        // Nobody sees it any more, though its host hears of it only after the requests that are under way.
+        call.state.clients.remove(&id);
         call.state.killed.insert(id);
     }
 }

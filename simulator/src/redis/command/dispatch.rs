@@ -166,6 +166,9 @@ fn admit(
         return Err("NOAUTH Authentication required.".into());
     }
     let Some(command) = command else {
+        if session.transaction.is_some() && !state.make_room() {
+            return Err(OOM.into());
+        }
         return Ok(None);
     };
     if let Some(name) = denied(state, command) {

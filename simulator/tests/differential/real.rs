@@ -11,7 +11,7 @@ use redlock_testkit::RedisServer;
 use crate::compare::frame_end;
 
 /// How long a reply may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A connection on which bytes are sent and whole replies awaited.
 pub(crate) struct Wire {

@@ -179,6 +179,8 @@ fn end(call: &mut Call<'_>, id: u64) {
     if id == call.session.client_id {
         call.session.closing = true;
     } else {
+        // Nobody sees it any more, though its host hears of it only after the requests that are under way.
+        call.state.clients.remove(&id);
         call.state.killed.insert(id);
     }
 }
@@ -189,8 +191,7 @@ pub(super) fn pause(call: &mut Call<'_>) -> Outcome {
         [_, _, _, mode] if is(mode, "all") => true,
         [_, _, _, mode] if is(mode, "write") => false,
         [_, _, _, _] => return Err("ERR CLIENT PAUSE mode must be WRITE or ALL".into()),
-        _ if call.is_7() => return Err(SYNTAX.into()),
-        _ => return Err(super::dispatch::no_subcommand(call.words, "client", false)),
+        _ => return Err(super::dispatch::misused(call.words, "client", call.is_7())),
     };
     let length =
         number::parse(call.word(2)).ok_or("ERR timeout is not an integer or out of range")?;

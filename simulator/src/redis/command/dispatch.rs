@@ -42,14 +42,23 @@ fn word(words: &[Vec<u8>], index: usize) -> &[u8] {
     c_string(word.get(..128).unwrap_or(word))
 }
 
-pub(super) fn no_subcommand(words: &[Vec<u8>], container: &str, is_7: bool) -> Failure {
-    let what: &[u8] = if is_7 {
-        b"ERR unknown subcommand '"
-    } else {
-        b"ERR Unknown subcommand or wrong number of arguments for '"
-    };
+fn no_subcommand(words: &[Vec<u8>], container: &str, is_7: bool) -> Failure {
+    if !is_7 {
+        return misused(words, container, is_7);
+    }
     let help = format!("'. Try {} HELP.", container.to_ascii_uppercase());
+    let what = b"ERR unknown subcommand '".as_slice();
     [what, word(words, 1), help.as_bytes()].concat().into()
+}
+
+/// The error for arguments that a subcommand does not take, where it looks at them itself.
+pub(super) fn misused(words: &[Vec<u8>], container: &str, is_7: bool) -> Failure {
+    let first = if is_7 { "u" } else { "U" };
+    let what = format!("ERR {first}nknown subcommand or wrong number of arguments for '");
+    let help = format!("'. Try {} HELP.", container.to_ascii_uppercase());
+    [what.as_bytes(), word(words, 1), help.as_bytes()]
+        .concat()
+        .into()
 }
 
 fn unknown(words: &[Vec<u8>], is_7: bool) -> Failure {
@@ -157,6 +166,9 @@ fn admit(
         return Err("NOAUTH Authentication required.".into());
     }
     let Some(command) = command else {
+        if session.transaction.is_some() && !state.make_room() {
+            return Err(OOM.into());
+        }
         return Ok(None);
     };
     if let Some(name) = denied(state, command) {
@@ -183,16 +195,15 @@ fn admit(
     Ok(Some(command))
 }
 
-pub(in crate::redis) const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
-pub(in crate::redis) const READ_ONLY: &str =
-    "READONLY You can't write against a read only replica.";
+const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
+const READ_ONLY: &str = "READONLY You can't write against a read only replica.";
 
 fn base(name: &'static str) -> &'static str {
     name.split('|').next().unwrap_or_default()
 }
 
 /// The name under which a command is denied.
-pub(in crate::redis) fn denied(state: &State, command: &Command) -> Option<&'static str> {
+fn denied(state: &State, command: &Command) -> Option<&'static str> {
     let denied = &state.config.denied_commands;
     (!denied.is_empty() && (denied.contains(command.name) || denied.contains(base(command.name))))
         .then_some(command.name)
@@ -234,20 +245,27 @@ pub(super) fn execute(state: &mut State, session: &mut Session, words: &[Vec<u8>
     run(state, session, command, words)
 }
 
-/// Runs a command for a script, which may not do everything. `full`: memory was full when the script began and it has
-/// written nothing yet.
+/// Why a script may not run a command just now. `full`: memory was full when the script began and it has written nothing yet.
+pub(in crate::redis) fn refused_to_script(
+    state: &State,
+    command: &Command,
+    full: bool,
+) -> Option<&'static str> {
+    if denied(state, command).is_some() {
+        return Some("NOPERM The user executing the script can't run this command or subcommand");
+    }
+    if command.has(table::WRITE) && state.config.replica {
+        return Some(READ_ONLY);
+    }
+    (command.has(table::GROWS) && full).then_some(OOM)
+}
+
+/// Runs a command for a script.
 pub(in crate::redis) fn from_script(
     state: &mut State,
     session: &mut Session,
     command: &'static Command,
     words: &[Vec<u8>],
-    full: bool,
 ) -> Outcome {
-    if command.has(table::WRITE) && state.config.replica {
-        return Err(READ_ONLY.into());
-    }
-    if command.has(table::GROWS) && full {
-        return Err(OOM.into());
-    }
     run(state, session, command, words)
 }

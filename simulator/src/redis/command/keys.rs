@@ -68,25 +68,22 @@ pub(super) fn flushdb(call: &mut Call<'_>) -> Outcome {
     flush(call, Some(db))
 }
 
-/// All keys that match, sorted; Redis gives no order. Expired ones are left out and, by KEYS, deleted.
-fn matching(call: &mut Call<'_>, pattern: &[u8], kind: Option<&[u8]>) -> Vec<Reply> {
-    let db = call.db();
-    let keys = call.state.data.keys(db).filter(|(key, entry)| {
-        glob(pattern, key.as_bytes()) && kind.is_none_or(|kind| is(kind, entry.value.kind()))
-    });
-    let keys: Vec<_> = keys.map(|(key, _)| key.clone()).collect();
-    let mut alive = Vec::new();
-    for key in keys {
-        if call.state.lookup(db, key.as_bytes()).is_some() {
-            alive.push(Reply::Bulk(key.0));
-        }
-    }
-    alive
+/// All keys that match, sorted; Redis gives no order.
+fn matching(call: &Call<'_>, pattern: &[u8]) -> Vec<Vec<u8>> {
+    let keys = call.state.data.keys(call.db());
+    let keys = keys.filter(|(key, _)| glob(pattern, key.as_bytes()));
+    keys.map(|(key, _)| key.0.clone()).collect()
 }
 
+/// Leaves out expired keys, but leaves them where they are.
 pub(super) fn keys(call: &mut Call<'_>) -> Outcome {
-    let pattern = call.word(1);
-    Ok(Reply::Array(matching(call, pattern, None)))
+    let db = call.db();
+    let mut keys = matching(call, call.word(1));
+    keys.retain(|key| {
+        let entry = call.state.data.entry(db, key);
+        entry.is_some_and(|entry| !call.state.is_past(entry.expires_at_ms))
+    });
+    Ok(Reply::Array(keys.into_iter().map(Reply::Bulk).collect()))
 }
 
 /// A cursor as C reads it: nothing is zero, and a sign may stand before it.
@@ -121,11 +118,18 @@ pub(super) fn scan(call: &mut Call<'_>) -> Outcome {
             _ => return Err(Failure::from(SYNTAX)),
         }
     }
-    let found = if cursor == Some(0) {
-        matching(call, pattern, kind.as_deref())
+    let db = call.db();
+    let mut found = if cursor == Some(0) {
+        matching(call, pattern)
     } else {
         Vec::new()
     };
+    // Unlike KEYS it deletes those that have expired.
+    found.retain(|key| {
+        let kind_of = call.state.lookup(db, key).map(|entry| entry.value.kind());
+        kind_of.is_some_and(|of| kind.as_ref().is_none_or(|kind: &Vec<u8>| is(kind, of)))
+    });
+    let found = found.into_iter().map(Reply::Bulk).collect();
     Ok(Reply::Array(vec![Reply::bulk("0"), Reply::Array(found)]))
 }
 

@@ -129,10 +129,13 @@ fn execute(lua: &Lua, running: &mut Running, args: &MultiValue) -> Result<Reply,
     if command.has(table::NO_SCRIPT) {
         return Err(own(NOT_ALLOWED));
     }
-    if dispatch::denied(&running.state, command).is_some() {
-        return Err(
-            b"NOPERM The user executing the script can't run this command or subcommand".to_vec(),
-        );
+    if let Some(reason) = dispatch::refused_to_script(&running.state, command, running.full) {
+        // 6.2 takes the reply as it would be sent, line break and all.
+        return Err(if is_7 {
+            reason.into()
+        } else {
+            format!("{}-{reason}\r\n", caller(lua)).into_bytes()
+        });
     }
     let Running {
         state,
@@ -141,7 +144,7 @@ fn execute(lua: &Lua, running: &mut Running, args: &MultiValue) -> Result<Reply,
         ..
     } = running;
     let dirty = state.dirty;
-    let outcome = dispatch::from_script(state, session, command, &words, *full);
+    let outcome = dispatch::from_script(state, session, command, &words);
     *full = *full && state.dirty == dirty;
     outcome.map_err(|Failure(text)| text.into_owned())
 }

@@ -136,6 +136,14 @@ fn acquired_under_a_fault() {
     story.event(8, "world", EventKind::FaultEnded { window: 1 });
     story.acquire("B1", 0..=9);
     assert_eq!(reached(&story, Goal::AcquiredUnderFault), 1);
+    story.event(20, "world", began(2));
+    story.healed(30);
+    story.acquire("C1", 0..=31);
+    assert_eq!(
+        reached(&story, Goal::AcquiredUnderFault),
+        1,
+        "the heal ends what had no end"
+    );
 }
 
 #[test]

@@ -55,12 +55,50 @@ fn a_history_that_does_not_tell_is_unknown() {
 }
 
 #[test]
-fn who_tries_while_somebody_holds_is_not_kept_from_it_by_a_fault() {
+fn time_counts_from_the_end_of_a_lease_that_lasts_over_the_heal() {
+    // A holds until 9.900.
+    let with = |acquired: u64, ends: u64| {
+        let mut story = healed();
+        story.facts.progress.wait_at_most_ms = 100_000;
+        story.acquire("A1", 0..=2);
+        story.acquire("B1", 2_000..=acquired);
+        story.ends(ends);
+        story.says(LIVE)
+    };
+    assert_eq!(with(14_900, 20_000), "ok");
+    assert!(
+        with(14_901, 20_000)
+            .starts_with("violated at 14.900 s: nobody acquired \"r\" from 9.900 s")
+    );
     let mut story = healed();
-    story.acquire("A1", 0..=2);
+    story.acquire("A1", 0..=2).endless();
     story.tries("B1", 2_000);
     story.ends(20_000);
-    assert_eq!(story.says(LIVE), "unknown: \"r\" was held after the heal");
+    assert!(
+        story
+            .says(LIVE)
+            .starts_with("unknown: the history ends before")
+    );
+}
+
+#[test]
+fn a_wait_as_long_as_the_bound_is_fine_and_ends_when_the_waiter_gives_up() {
+    let with = |until: u64, again: u64| {
+        let mut story = healed();
+        story.acquire("A1", 1_000..=1_001);
+        story.release("A1", 1_002);
+        story.acquire("A2", 2_000..=2_001);
+        story.fails("B1", 1_100..=until);
+        story.fails("B2", again..=again + 10);
+        story.verdict(LIVE).is_violated()
+    };
+    assert!(!with(4_100, 40_000));
+    assert!(with(4_101, 40_000));
+    assert!(
+        !with(3_000, 13_001),
+        "it did something else for more than a TTL"
+    );
+    assert!(with(3_000, 13_000), "it came back within one");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use simulator::{checkers::Checker, clock::ClockName, history::Removal};
 
-use crate::story::Story;
+use crate::story::{Story, ms};
 
 const EXCLUSION: Checker = Checker::WindowExclusion;
 const BOUND: Checker = Checker::ValidityBound;
@@ -86,7 +86,10 @@ fn the_longest_window_is_remembered_past_short_ones() {
     story.releases("B1", 20);
     story.acquire("C1", 30..=32).keyless();
     let verdict = story.verdict(EXCLUSION);
-    assert_eq!(verdict.evidence().unwrap().count, 2, "{verdict}");
+    let evidence = verdict.evidence().unwrap();
+    assert_eq!(evidence.count, 2, "{verdict}");
+    assert_eq!(evidence.at, ms(12), "the earliest is told");
+    assert!(evidence.summary.contains("B's lease B1 began"), "{verdict}");
 }
 
 #[test]
@@ -234,4 +237,31 @@ fn eviction_breaks_the_bound() {
         says.contains("a key on node-2 was evicted at 0.700 s before its time"),
         "{says}"
     );
+}
+
+/// What a run broke is named only if it can have mattered.
+#[test]
+fn a_quarantine_and_one_honest_clock_are_no_excuse() {
+    let mut story = Story::new(5);
+    story.drift("A", ClockName::Boot, 0, -100_000);
+    story.drift("A", ClockName::Wall, 0, -100_000);
+    story.acquire("A1", 0..=2);
+    story.removes(3, 100, "A1", Removal::Flushed, None);
+    story.votes(3, 100, false);
+    story.votes(3, 10_100, true);
+    story.acquire("B1", 500..=502).keyless();
+    let verdict = story.verdict(EXCLUSION);
+    let broken = &verdict.evidence().unwrap().broken;
+    assert!(broken.is_empty(), "{broken:?}");
+}
+
+#[test]
+fn a_deadline_announced_after_the_loss_does_not_count() {
+    let mut story = Story::new(3);
+    story.acquire("A1", 0..=2);
+    // Told late: the deadline had passed at 9.900.
+    story.lost("A1", 9_990);
+    story.deadline("A1", 9_000, 9_995, 9_900);
+    story.acquire("B1", 9_800..=9_950).keyless();
+    assert_eq!(story.says(EXCLUSION), "ok");
 }

@@ -20,11 +20,13 @@ macro_rules! for_each_behaviour {
             lock::a_waiter_gets_it_after_the_expiry: Setup::nodes(3);
             lock::a_wait_in_vain_ends_with_contended: Setup::nodes(3);
             lock::fencing_tokens_grow_through_any_majority: Setup::nodes(3);
+            lock::every_choice_of_protection_excludes: Setup::nodes(3);
             lock::resources_never_share_a_key: Setup::nodes(3);
 
             quorum::won_at_the_quorum_with_a_node_silent: Setup::nodes(5);
             quorum::a_minority_that_is_down_masks_nothing: Setup::nodes(5);
             quorum::no_quorum_names_the_nodes: Setup::nodes(5);
+            quorum::a_larger_quorum_is_needed_in_full: Setup::nodes(5);
             quorum::an_even_split_is_decided: Setup::nodes(4);
             quorum::a_silent_majority_times_out: Setup::nodes(3);
             quorum::slack_counts_late_grants: Setup::nodes(5).on_a_troubled_network();
@@ -36,7 +38,9 @@ macro_rules! for_each_behaviour {
             lease::extending_an_expired_lease_fails: Setup::nodes(3);
             lease::a_ttl_above_the_maximum_is_refused: Setup::nodes(3);
             lease::a_failed_extension_keeps_the_lease: Setup::nodes(5);
+            lease::a_lost_confirmation_moves_no_deadline: Setup::nodes(3).on_a_troubled_network();
             lease::renewal_outlives_many_ttls: Setup::nodes(3);
+            lease::renewal_survives_an_outage: Setup::nodes(3);
             lease::loss_is_told_by_the_deadline_and_is_final: Setup::nodes(3);
             lease::loss_is_told_when_the_keys_are_gone: Setup::nodes(3);
 

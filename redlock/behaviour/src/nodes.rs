@@ -64,6 +64,9 @@ pub trait Nodes {
     /// A TTL that can be waited out a few times, and that calls do not use up however busy the machine is.
     fn short_ttl(&self) -> Duration;
 
+    /// How late what is due may be noticed: a millisecond on virtual time, more on a machine that is busy.
+    fn lateness(&self) -> Duration;
+
     /// The node hangs: it accepts connections and requests, and does nothing.
     fn stop(&self, node: usize);
 

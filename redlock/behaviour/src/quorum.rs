@@ -57,6 +57,20 @@ pub async fn no_quorum_names_the_nodes(cluster: &Cluster) {
         .await;
 }
 
+/// A quorum set above the majority is needed in full.
+pub async fn a_larger_quorum_is_needed_in_full(cluster: &Cluster) {
+    let client = cluster.admitted(cluster.lasting().quorum(4)).await;
+    cluster.nodes().kill(0);
+    let lease = client.acquire("r").await.unwrap();
+    assert_eq!((lease.held(), lease.slack()), (4, 2));
+    cluster.nodes().kill(1);
+    let error = client.try_acquire("q").await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    let quorum = error.report().unwrap().quorum;
+    assert_eq!((quorum.nodes(), quorum.needed()), (5, 4));
+    assert!(lease.is_valid(), "and what is held stays held");
+}
+
 /// Half of an even number of nodes is no quorum, and that is known at once.
 pub async fn an_even_split_is_decided(cluster: &Cluster) {
     let client = cluster.client().await;

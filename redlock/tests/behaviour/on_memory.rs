@@ -51,6 +51,10 @@ impl Nodes for Memory {
         Duration::from_secs(10)
     }
 
+    fn lateness(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
     fn stop(&self, node: usize) {
         self.server(node).pause();
     }

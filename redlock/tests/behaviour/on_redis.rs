@@ -64,7 +64,11 @@ impl Nodes for Redis {
     }
 
     fn short_ttl(&self) -> Duration {
-        Duration::from_secs(2)
+        Duration::from_millis(1_500)
+    }
+
+    fn lateness(&self) -> Duration {
+        Duration::from_secs(1)
     }
 
     fn stop(&self, node: usize) {

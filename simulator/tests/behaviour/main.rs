@@ -113,6 +113,10 @@ impl Nodes for Simulated {
         Duration::from_secs(2)
     }
 
+    fn lateness(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
     fn stop(&self, node: usize) {
         let target = self.target(node);
         self.stage.begin(&Fault::Pause { target });

@@ -120,7 +120,7 @@ impl Nemesis {
 }
 
 impl Victims {
-    fn playing(&self, role: Role) -> Vec<HostName> {
+    pub(crate) fn playing(&self, role: Role) -> Vec<HostName> {
         self.names.playing(role).unwrap_or_else(|| match role {
             Role::Holder => self
                 .activity
@@ -158,7 +158,7 @@ impl Victims {
         ))
     }
 
-    fn apply(&self, now: TrueTime, fault: &ResolvedFault) {
+    pub(crate) fn apply(&self, now: TrueTime, fault: &ResolvedFault) {
         match fault {
             ResolvedFault::Links { links, fault } => {
                 for (from, to) in links.iter().filter_map(|link| self.ends(link)) {
@@ -204,7 +204,7 @@ impl Victims {
         }
     }
 
-    fn undo(&self, now: TrueTime, fault: &ResolvedFault) {
+    pub(crate) fn undo(&self, now: TrueTime, fault: &ResolvedFault) {
         match fault {
             ResolvedFault::Links { links, fault } => {
                 for (from, to) in links.iter().filter_map(|link| self.ends(link)) {

@@ -11,11 +11,15 @@
 //! assert!(run.failure.is_none());
 //! assert!(!run.history.events().is_empty());
 //! ```
+//!
+//! A test that wants to say itself what happens when uses a [`Stage`]: nodes and a network without workload and plan.
 
 mod config;
 mod run;
+mod stage;
 
 pub use self::{
     config::{ClockErrors, WorldConfig},
     run::{ClientProgram, Failure, Run, World},
+    stage::{Performance, Stage},
 };

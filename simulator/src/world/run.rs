@@ -80,7 +80,7 @@ const EPOCH: Duration = Duration::from_secs(1_735_689_600);
 /// What the other clocks show.
 const UPTIME: Duration = Duration::from_secs(100_000);
 /// What lock keys begin with: the client's default.
-const PREFIX: &str = "redlock";
+pub(super) const PREFIX: &str = "redlock";
 
 impl World {
     /// A world whose clients run the configured workload.
@@ -226,7 +226,7 @@ impl Built {
 }
 
 /// turmoil, asked for nothing but to carry bytes at its smallest latency.
-fn carrier(config: &WorldConfig, seed: u64) -> turmoil::Sim<'static> {
+pub(super) fn carrier(config: &WorldConfig, seed: u64) -> turmoil::Sim<'static> {
     turmoil::Builder::new()
         .rng_seed(seed)
         .epoch(UNIX_EPOCH + EPOCH)
@@ -239,17 +239,25 @@ fn carrier(config: &WorldConfig, seed: u64) -> turmoil::Sim<'static> {
 }
 
 /// Puts hosts into a world.
-struct Maker<'a> {
-    sim: turmoil::Sim<'static>,
-    config: &'a WorldConfig,
-    seed: u64,
-    network: &'a Arc<Network>,
-    recorder: &'a Recorder,
+pub(super) struct Maker<'a> {
+    pub(super) sim: turmoil::Sim<'static>,
+    pub(super) config: &'a WorldConfig,
+    pub(super) seed: u64,
+    pub(super) network: &'a Arc<Network>,
+    pub(super) recorder: &'a Recorder,
 }
 
 impl Maker<'_> {
+<<<<<<< HEAD
     fn host(&self, name: &HostName) -> Arc<Host> {
         let (rate, offset_us) = self.config.clock_error(self.seed, name);
+=======
+    pub(super) fn host(&self, name: &HostName) -> Arc<Host> {
+        let mut random = stream(self.seed, Purpose::Host, name, u64::MAX, 0);
+        let mut error = |most: u32| draw_error(&mut random, most);
+        let rate = error(self.config.clocks.rate_error_ppm);
+        let offset = error(self.config.clocks.wall_offset_us) * 1_000;
+>>>>>>> suite
         let wall = i64::try_from(EPOCH.as_nanos())
             .unwrap_or(i64::MAX)
             .saturating_add(offset_us * 1_000);
@@ -262,7 +270,7 @@ impl Maker<'_> {
         )
     }
 
-    fn server(&self, name: &HostName) -> redis::Config {
+    pub(super) fn server(&self, name: &HostName) -> redis::Config {
         let mut random = stream(self.seed, Purpose::Host, name, u64::MAX, 1);
         redis::Config {
             seed: below(&mut random, u64::MAX),
@@ -270,7 +278,7 @@ impl Maker<'_> {
         }
     }
 
-    fn run(&mut self, host: &Arc<Host>, program: Program) {
+    pub(super) fn run(&mut self, host: &Arc<Host>, program: Program) {
         let own = host.clone();
         self.sim.host(&**host.name(), move || {
             let kernel = host::run(own.clone(), program.clone());

@@ -52,11 +52,20 @@ fn now_on(clocks: &Clocks, at: TrueTime) -> Now {
 impl RedisNode {
     /// A server that starts as the world begins, on `host`. `prefix` is what lock keys begin with.
     pub fn new(host: &Host, config: Config, prefix: &str) -> Self {
+        Self::with(host, config, prefix, true)
+    }
+
+    /// The same for clients without the restart guard, to whom it votes whenever it runs.
+    pub fn unguarded(host: &Host, config: Config, prefix: &str) -> Self {
+        Self::with(host, config, prefix, false)
+    }
+
+    fn with(host: &Host, config: Config, prefix: &str, guarded: bool) -> Self {
         let now = host.clocks(|clocks| now_on(clocks, TrueTime::ZERO));
         let node = Self {
             node: Rc::new(RefCell::new(Node {
                 server: Server::new(config, now),
-                translator: Translator::new(prefix),
+                translator: Translator::new(prefix, guarded),
                 connections: BTreeMap::new(),
             })),
         };

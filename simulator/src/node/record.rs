@@ -17,13 +17,16 @@ pub(super) struct Translator {
     held: BTreeMap<String, (String, Option<i64>)>,
     /// What memory held when the process ended.
     before: BTreeMap<String, (String, Option<i64>)>,
+    /// Whether clients ask what it admitted.
+    guarded: bool,
     admitted: Option<String>,
     voted: Option<bool>,
 }
 
 impl Translator {
-    pub(super) fn new(prefix: &str) -> Self {
+    pub(super) fn new(prefix: &str, guarded: bool) -> Self {
         Self {
+            guarded,
             guard_key: format!("{prefix}:guard"),
             quarantine_key: format!("{prefix}:quarantine"),
             held: BTreeMap::new(),
@@ -178,13 +181,15 @@ impl Translator {
         }
     }
 
-    /// A node votes while the identity that its guard record admitted is its own.
+    /// A node votes while the identity that its guard record admitted is its own; without the restart guard nobody asks, and
+    /// it votes whenever it runs.
     fn votes(&mut self, server: &Server, said: &mut Vec<NodeChange>) {
         let run_id = self
             .admitted
             .as_deref()
             .and_then(|identity| identity.split(':').next());
-        let votes = server.is_running() && run_id == Some(server.run_id());
+        let admitted = !self.guarded || run_id == Some(server.run_id());
+        let votes = server.is_running() && admitted;
         if self.voted != Some(votes) {
             self.voted = Some(votes);
             said.push(NodeChange::Votes { votes });

@@ -152,9 +152,14 @@ impl Built {
         let names = config.hosts();
         let activity = Activity::default();
         let (mut hosts, mut nodes) = (BTreeMap::new(), BTreeMap::new());
+        let make = if config.redlock.restart_guard {
+            RedisNode::new
+        } else {
+            RedisNode::unguarded
+        };
         for name in &names.nodes {
             let host = maker.host(name);
-            let node = RedisNode::new(&host, maker.server(name), PREFIX);
+            let node = make(&host, maker.server(name), PREFIX);
             maker.run(&host, node.program());
             nodes.insert(name.clone(), node);
             hosts.insert(name.clone(), host);

@@ -124,7 +124,7 @@ fn count<T>(items: impl Iterator<Item = T>) -> u32 {
 }
 
 /// Resident memory of this process.
-fn resident() -> io::Result<u64> {
+pub(crate) fn resident() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let kibibytes = status
         .lines()

@@ -20,5 +20,6 @@ pub mod held;
 mod raw;
 pub mod report;
 pub mod run;
+pub mod simulated;
 pub mod variant;
 pub mod workload;

@@ -1,6 +1,7 @@
 //! The simulator's measurements run from end to end, with numbers too small to mean anything; that worlds leave nothing behind
 //! is held to a bound.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use std::process::{Command, Output};
 

@@ -2,7 +2,8 @@
 //!
 //! *Definition.* A key on a node belongs to the client of the attempt whose owner token it holds. Violated when a command
 //! of another client deletes an unexpired key or moves its expiry, or when another owner's value is written over an
-//! unexpired key, whoever does it. Flushes, evictions and restarts are the world's doing, not a client's.
+//! unexpired key, whoever does it. Cutting a key of which more than a TTL is left is everybody's right: it proves that the node's
+//! clock was stepped back. Flushes, evictions and restarts are the world's doing, not a client's.
 //!
 //! *Source.* Redis, "Distributed Locks": release compares the random value first. S06 of every lock that does not: a
 //! late DEL frees the next holder's key.
@@ -24,11 +25,15 @@ pub fn check(truth: &Truth<'_>) -> Finding {
     let mut violations = Violations::default();
     let mut unattributed = 0;
     let owners = clients_of_owners(truth);
+    let mut last: BTreeMap<(&str, &str), &Tenure<'_>> = BTreeMap::new();
     for tenure in truth.keys.tenures() {
         let Some(client) = owners.get(tenure.owner) else {
             continue;
         };
-        let extended_by = author(tenure.set).filter(|by| by != client);
+        let before = last.insert((tenure.node, tenure.key), tenure);
+        let extended_by = author(tenure.set)
+            .filter(|by| by != client)
+            .filter(|_| !before.is_some_and(|before| is_cut(truth, before, tenure)));
         if let Some(by) = extended_by {
             violations.add(tenure.set.at, [tenure.set], || {
                 format!(
@@ -98,6 +103,20 @@ pub fn check(truth: &Truth<'_>) -> Finding {
         violations.verdict()
     };
     Finding::new(Checker::OwnerOnlyRelease, verdict, &[])
+}
+
+/// Whether the key only lost what it cannot have: more than a TTL was left of it, because the node's clock had been stepped
+/// back. Whoever notices cuts it.
+fn is_cut(truth: &Truth<'_>, before: &Tenure<'_>, after: &Tenure<'_>) -> bool {
+    let (Some(was), Some(is)) = (before.expires_wall_ms, after.expires_wall_ms) else {
+        return false;
+    };
+    let wall = truth
+        .hosts
+        .host(after.node)
+        .shows(ClockName::Wall, after.set.at);
+    let ttl_ms = i64::try_from(truth.facts.ttl_ms).unwrap_or(i64::MAX);
+    before.owner == after.owner && is < was && was.saturating_sub(wall / 1_000_000) > ttl_ms
 }
 
 fn overwritten(before: &Tenure<'_>, event: &Event) -> String {

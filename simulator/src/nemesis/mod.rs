@@ -95,6 +95,13 @@ impl Nemesis {
         self.victims.apply(now, &fault);
         if edge.kind == EdgeKind::Begin {
             self.active.insert(edge.window, fault);
+        } else {
+            self.record(
+                now,
+                EventKind::FaultEnded {
+                    window: edge.window,
+                },
+            );
         }
     }
 

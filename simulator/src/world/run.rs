@@ -253,16 +253,8 @@ pub(super) struct Maker<'a> {
 }
 
 impl Maker<'_> {
-<<<<<<< HEAD
-    fn host(&self, name: &HostName) -> Arc<Host> {
-        let (rate, offset_us) = self.config.clock_error(self.seed, name);
-=======
     pub(super) fn host(&self, name: &HostName) -> Arc<Host> {
-        let mut random = stream(self.seed, Purpose::Host, name, u64::MAX, 0);
-        let mut error = |most: u32| draw_error(&mut random, most);
-        let rate = error(self.config.clocks.rate_error_ppm);
-        let offset = error(self.config.clocks.wall_offset_us) * 1_000;
->>>>>>> suite
+        let (rate, offset_us) = self.config.clock_error(self.seed, name);
         let wall = i64::try_from(EPOCH.as_nanos())
             .unwrap_or(i64::MAX)
             .saturating_add(offset_us * 1_000);

@@ -1,6 +1,6 @@
 //! Owner-only release.
 
-use simulator::{checkers::Checker, history::Removal};
+use simulator::{checkers::Checker, clock::ClockName, history::Removal};
 
 use crate::story::Story;
 
@@ -73,6 +73,22 @@ fn to_extend_what_is_somebody_elses_is_found() {
         says.contains("B set or extended \"lock:r\" on node-3 for A's owner token owner-A1"),
         "{says}"
     );
+}
+
+#[test]
+fn to_cut_a_key_that_a_clock_step_made_too_long_is_everybodys_right() {
+    for (step_ms, found) in [(-700, false), (0, true)] {
+        let mut story = Story::new(3);
+        story.acquire("A1", 0..=2);
+        story.step("node-3", ClockName::Wall, 400, step_ms);
+        let left = story.wall_ms("node-3", 500) + if step_ms < 0 { 1_000 } else { 100 };
+        story.sets_until(3, 500, "A1", Some("B"), Some(left));
+        assert_eq!(
+            story.says(OWNER).contains("B set or extended"),
+            found,
+            "{step_ms}"
+        );
+    }
 }
 
 #[test]

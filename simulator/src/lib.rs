@@ -16,6 +16,7 @@ pub mod clock;
 pub mod contender;
 pub mod history;
 pub mod host;
+pub mod hunt;
 mod nemesis;
 pub mod network;
 pub mod node;

@@ -135,6 +135,11 @@ fn split_votes(truth: &Truth<'_>) -> u64 {
 /// What the clients' notes of their attempts show, compared with what the nodes did.
 fn attempts(truth: &Truth<'_>, counts: &mut BTreeMap<Goal, u64>) {
     let mut decided: BTreeMap<&str, TrueTime> = BTreeMap::new();
+    for lease in &truth.leases {
+        if let Some(owner) = lease.owner {
+            decided.entry(owner).or_insert(lease.returned.at);
+        }
+    }
     let (mut late, mut lost, mut published) = (0, 0, 0);
     for event in truth.history.events() {
         let EventKind::Attempt {
@@ -154,11 +159,6 @@ fn attempts(truth: &Truth<'_>, counts: &mut BTreeMap<Goal, u64>) {
         });
         let nodes: BTreeSet<_> = unheard.map(|tenure| tenure.node).collect();
         lost += nodes.len() as u64;
-    }
-    for lease in &truth.leases {
-        if let Some(owner) = lease.owner {
-            decided.entry(owner).or_insert(lease.returned.at);
-        }
     }
     for (owner, decided) in decided {
         let mut seen = BTreeSet::new();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::future::LocalBoxFuture;
 
 pub use self::redlock::{Redlock, RedlockSettings};
-use crate::history::Ends;
+use crate::history::{Ends, HostName};
 
 /// A lock system, as one client process uses it.
 pub trait Contender {
@@ -42,6 +42,15 @@ pub enum Refusal {
     Unknown(String),
 }
 
+/// How a lease was acquired. For goals, never for judging.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The nodes whose grant was received, in time or late.
+    pub granted: Vec<HostName>,
+    /// The fencing token took a second round of messages.
+    pub published: bool,
+}
+
 /// A lease, or what a lock system has for one.
 pub trait Held {
     /// The random value in the nodes' keys, as the history writes it.
@@ -53,6 +62,9 @@ pub trait Held {
     /// Until when the holder believes, on its clocks; `None` when it knows that the lease is over, or when
     /// it knows no end.
     fn ends(&self) -> Option<Ends>;
+
+    /// How it was acquired, as far as the contender knows by now.
+    fn attempt(&self) -> Option<Attempt>;
 
     /// Whether the holder believes, now. Asking may end it.
     fn is_valid(&self) -> bool;

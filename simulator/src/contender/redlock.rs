@@ -3,13 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::LocalBoxFuture};
-use redlock::{AcquireError, Drift, ExtendError, Lease, Redlock as Client, protocol::Reading};
+use redlock::{
+    AcquireError, Answer, Drift, ExtendError, Lease, Redlock as Client, protocol::Reading,
+};
 use serde::{Deserialize, Serialize};
 
-use super::{Contender, Held, Refusal};
+use super::{Attempt, Contender, Held, Refusal};
 use crate::{
     clock::ClockName,
-    history::Ends,
+    history::{Ends, HostName},
     host::{HostConnector, Process},
     node,
 };
@@ -180,6 +182,29 @@ impl Held for Lease {
     fn ends(&self) -> Option<Ends> {
         let (since, left) = Self::ends(self)?;
         Some(ends(&since, left))
+    }
+
+    fn attempt(&self) -> Option<Attempt> {
+        let report = self.report();
+        let token = Self::fencing_token(self).as_u64();
+        // The nodes are named by their addresses. One that confirmed an extension granted before.
+        let grants = report.nodes.iter().filter_map(|node| match node.answer {
+            Some(Answer::Granted { counter }) => Some((node.node.split(':').next()?, counter)),
+            Some(Answer::Confirmed) => Some((node.node.split(':').next()?, token)),
+            _ => None,
+        });
+        let grants: Vec<(&str, u64)> = grants.collect();
+        let carrying = grants
+            .iter()
+            .filter(|(_, counter)| *counter == token)
+            .count();
+        Some(Attempt {
+            published: !report.quorum.reached(carrying),
+            granted: grants
+                .iter()
+                .map(|(node, _)| HostName::from(*node))
+                .collect(),
+        })
     }
 
     fn is_valid(&self) -> bool {

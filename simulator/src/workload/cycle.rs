@@ -52,6 +52,8 @@ pub struct Workload {
     pub looks: bool,
     /// Whether its leases are renewed in the background.
     pub renews: bool,
+    /// Before each access it extends the lease by hand, to a TTL drawn from these; a TTL that is refused is no reason to stop.
+    pub extends_to_ms: Option<Range>,
     /// How long it waits for the resource's holder.
     pub within_ms: u64,
     /// How long it waits for an answer of the store.
@@ -68,6 +70,7 @@ impl Default for Workload {
             work_ms: Range(0, 300),
             looks: true,
             renews: false,
+            extends_to_ms: None,
             within_ms: 10_000,
             store_patience_ms: 5_000,
         }
@@ -129,6 +132,10 @@ async fn hold(
             work.await;
         } else if let Either::Left(_) = future::select(std::pin::pin!(lease.lost()), work).await {
             return;
+        }
+        if let Some(ttl) = workload.extends_to_ms {
+            // Whether it was extended is in the history.
+            let _ = lease.extend(ttl.draw(random)).await;
         }
         if workload.looks && !lease.is_valid() {
             return;

@@ -8,7 +8,7 @@ use std::{
 
 use super::activity::{Activity, Entered};
 use crate::{
-    contender::{Contender, Held, Refusal},
+    contender::{Attempt, Contender, Held, Refusal},
     history::{Ends, EventKind, LeaseId, Operation, OperationId, Outcome},
     host::{Monitor, Process},
     store::{StoreClient, StoreError},
@@ -189,6 +189,19 @@ impl RecordedLease {
         self.disbelieve("lost");
     }
 
+    /// As the lease ends: by now, late replies have come.
+    fn tell_attempt(&self) {
+        if let Some(Attempt { granted, published }) = self.held.attempt() {
+            self.session.process.record(EventKind::Attempt {
+                operation: self.lease.clone(),
+                owner: self.held.owner(),
+                won: true,
+                granted,
+                published,
+            });
+        }
+    }
+
     fn disbelieve(&self, why: &str) {
         disbelieve(&self.session.process, &self.lease, &self.belief, why);
     }
@@ -228,6 +241,7 @@ impl RecordedLease {
     ///
     /// As the contender says.
     pub async fn release(&self) -> Result<(), Refusal> {
+        self.tell_attempt();
         self.belief.set(false);
         let (operation, _entered) = self.session.invoke(Operation::Release {
             lease: self.lease.clone(),

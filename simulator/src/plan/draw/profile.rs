@@ -111,7 +111,7 @@ impl Profile {
             "clocks" => is_clock(family) || family == Family::Pause || family == Family::Hold,
             _ => true,
         };
-        let most = if name == "network" { 4 } else { 2 };
+        let most = if name == "network" { 5 } else { 3 };
         let odds = Family::ALL
             .into_iter()
             .filter(|(family, _)| is_wanted(*family))
@@ -163,9 +163,9 @@ impl Default for Profile {
 
 const fn shape(is_tight: bool) -> Shape {
     let (nodes, ttl_ms, latency_us, tick_us) = if is_tight {
-        (3, 20, 500, 100)
+        (3, 50, 1_000, 1_000)
     } else {
-        (5, 1_000, 1_000, 1_000)
+        (5, 1_000, 1_000, 5_000)
     };
     Shape {
         nodes,
@@ -181,7 +181,7 @@ const fn odds(family: Family, most: u64) -> Odds {
         Family::Crash | Family::PowerLoss => from_to(5, 2_500),
         Family::ClockDrift => from_to(500, 20_000),
         Family::StopMachine | Family::ClockFreeze => from_to(1, 1_500),
-        _ => from_to(5, 3_000),
+        _ => from_to(50, 4_000),
     };
     let size = match family {
         Family::Slow => from_to(1, 1_500),

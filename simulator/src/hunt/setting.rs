@@ -1,0 +1,76 @@
+//! The world that a profile and a seed make.
+
+use std::time::Duration;
+
+use rand::rngs::ChaCha8Rng;
+
+use crate::{
+    contender::RedlockSettings,
+    network::Latency,
+    plan::draw::Profile,
+    random::{Purpose, below, stream},
+    workload::{Range, Workload},
+    world::{ClockErrors, WorldConfig},
+};
+
+/// The world of `seed` under `profile`: the profile's cluster, and a workload that is drawn.
+///
+/// Times are multiples of the profile's TTL. Clients think for up to a quarter of it, and work for up to a quarter before each of
+/// one to three accesses, so that most leases are contended for and some come near their end. Half of the seeds have
+/// leases renewed, a quarter have two workers per client, a quarter two resources; some extend leases by hand.
+pub fn setting(profile: &Profile, seed: u64) -> WorldConfig {
+    let mut random = stream(seed, Purpose::Workload, "setting", 0, 0);
+    let shape = &profile.shape;
+    let ttl_ms = millis(shape.ttl);
+    let latency_us = u64::try_from(shape.latency.as_micros()).unwrap_or(u64::MAX);
+    WorldConfig {
+        nodes: shape.nodes,
+        clients: shape.clients,
+        tick_ms: millis(shape.tick).max(1),
+        latency: Latency {
+            min_us: latency_us / 2,
+            max_us: latency_us.saturating_mul(3) / 2,
+            ..Latency::default()
+        },
+        // Apart enough that a client proposes a counter which others have passed; nodes agree to within what the
+        // order of tokens allows.
+        clocks: ClockErrors {
+            wall_offset_us: u32::try_from(ttl_ms.saturating_mul(200)).unwrap_or(u32::MAX),
+            ..ClockErrors::default()
+        },
+        redlock: RedlockSettings {
+            ttl_ms,
+            max_ttl_ms: ttl_ms,
+            node_timeout_ms: (ttl_ms / 10).max(10),
+            connect_timeout_ms: (ttl_ms / 2).max(20),
+            backoff_ms: ((ttl_ms / 50).max(1), (ttl_ms / 4).max(2)),
+            ..RedlockSettings::default()
+        },
+        workload: workload(ttl_ms, &mut random),
+        safety_ms: millis(profile.heal()),
+        liveness_ms: ttl_ms.saturating_mul(5),
+        ..WorldConfig::default()
+    }
+}
+
+fn workload(ttl_ms: u64, random: &mut ChaCha8Rng) -> Workload {
+    let mut one_in = |count| below(random, count) == 0;
+    let renews = one_in(2);
+    Workload {
+        resources: if one_in(4) { 2 } else { 1 },
+        workers: if one_in(4) { 2 } else { 1 },
+        think_ms: Range(0, ttl_ms / 4),
+        accesses: if one_in(3) { 3 } else { 2 },
+        work_ms: Range(0, if renews { ttl_ms / 2 } else { ttl_ms / 4 }),
+        renews,
+        // Half of these ask for less than there is, and some for more than the nodes' maximum.
+        extends_to_ms: one_in(4).then_some(Range(ttl_ms / 3, ttl_ms * 3 / 2)),
+        within_ms: ttl_ms.saturating_mul(4),
+        store_patience_ms: ttl_ms,
+        ..Workload::default()
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

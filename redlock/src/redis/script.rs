@@ -80,7 +80,7 @@ impl Scripts {
             watch: Script::new(modes(true) + slow),
             publish: Script::new(include_str!("scripts/publish.lua").into()),
             extend: Script::new(format!(
-                "local recorded, fencing = {recorded}, {fencing}\n{}",
+                "local recorded, fencing, settings = {recorded}, {fencing}, '{settings}'\n{}",
                 include_str!("scripts/extend.lua")
             )),
             release: Script::new(include_str!("scripts/release.lua").into()),

@@ -43,8 +43,7 @@ fn needed(shared: &Shared) -> Vec<(&'static str, Cmd)> {
     let (code, sha) = shared.scripts.harmless();
     vec![
         ("client|id", plain(&["CLIENT", "ID"])),
-        // No connection has this number.
-        ("client|kill", plain(&["CLIENT", "KILL", "ID", "0"])),
+        ("client|kill", plain(&["CLIENT", "KILL", "ID", NOBODY])),
         ("info", plain(&["INFO", "server"])),
         ("script|load", plain(&["SCRIPT", "LOAD", code])),
         ("evalsha", plain(&["EVALSHA", sha, "1", &key, ""])),
@@ -65,6 +64,9 @@ fn needed(shared: &Shared) -> Vec<(&'static str, Cmd)> {
         ("time", plain(&["TIME"])),
     ]
 }
+
+/// The number of no connection: the largest that servers take. Zero is not harmless: before 7.0 it means everybody.
+const NOBODY: &str = "9223372036854775807";
 
 /// Locks work without it; see the module of connections.
 const OPTIONAL: &str = "client|kill";

@@ -92,7 +92,8 @@ impl Filter {
                 return Err(SYNTAX.into());
             };
             if is(name, "id") {
-                filter.id = Some(client_id(call, value)?);
+                // Before 7.0, zero is no number of a connection and no error: it means all of them.
+                filter.id = Some(client_id(call, value)?).filter(|id| *id != 0);
             } else if is(name, "addr") {
                 filter.address = Some(String::from_utf8_lossy(value).into_owned());
             } else if is(name, "type") {

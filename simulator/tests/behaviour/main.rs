@@ -12,7 +12,7 @@ use redlock_behaviour::{Cluster, Nodes, Setup};
 use simulator::{
     clock::ClockName,
     plan::{Fault, Links, Target},
-    redis::{Config, Now, Persistence},
+    redis::{Config, Now, Persistence, Version},
     world::{Performance, Stage, WorldConfig},
 };
 
@@ -207,6 +207,11 @@ fn perform(
                 true => Persistence::AofAlways,
                 false => Persistence::None,
             },
+            version: if seed == 1 {
+                Version::V6_2
+            } else {
+                Version::V7_0
+            },
             ..Config::default()
         },
         ..WorldConfig::default()
@@ -223,6 +228,7 @@ fn perform(
     })
 }
 
+/// Three seeds draw latencies and errors of clocks; the first has servers of the oldest version.
 fn run(setup: Setup, behaviour: impl AsyncFnOnce(&Cluster) + Copy + 'static) {
     for seed in 1..=3 {
         if let Err(failure) = perform(setup, seed, behaviour).outcome {

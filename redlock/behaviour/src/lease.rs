@@ -224,3 +224,19 @@ pub async fn loss_is_told_when_the_keys_are_gone(cluster: &Cluster) {
     );
     assert!(!lease.is_valid());
 }
+
+/// Leases are not renewed beyond the age that the client allows.
+pub async fn max_lifetime_ends_renewal(cluster: &Cluster) {
+    let ttl = cluster.nodes().short_ttl();
+    let client = cluster
+        .admitted(cluster.brief().max_lifetime(2 * ttl))
+        .await;
+    let lease = client.acquire("r").await.unwrap();
+    let start = cluster.runtime().monotonic();
+    lease.keep_renewed();
+    lease.lost().await;
+    let lived = cluster.since(start);
+    assert!(lived > ttl, "{lived:?}: it was renewed");
+    let latest = 2 * ttl + SECOND / 10 + cluster.nodes().lateness();
+    assert!(lived <= latest, "{lived:?}");
+}

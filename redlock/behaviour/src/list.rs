@@ -31,6 +31,7 @@ macro_rules! for_each_behaviour {
             quorum::a_silent_majority_times_out: Setup::nodes(3);
             quorum::slack_counts_late_grants: Setup::nodes(5).on_a_troubled_network();
             quorum::a_grant_after_its_deadline_is_released: Setup::nodes(3);
+            quorum::a_grant_whose_reply_is_lost_is_released: Setup::nodes(3).on_a_troubled_network();
 
             lease::extending_prolongs: Setup::nodes(3);
             lease::extending_never_shortens: Setup::nodes(3);
@@ -43,12 +44,14 @@ macro_rules! for_each_behaviour {
             lease::renewal_survives_an_outage: Setup::nodes(3);
             lease::loss_is_told_by_the_deadline_and_is_final: Setup::nodes(3);
             lease::loss_is_told_when_the_keys_are_gone: Setup::nodes(3);
+            lease::max_lifetime_ends_renewal: Setup::nodes(3);
 
             release::releasing_twice_is_fine: Setup::nodes(3);
             release::releasing_leaves_another_owner_alone: Setup::nodes(3);
             release::a_dropped_lease_is_released: Setup::nodes(3);
             release::a_cancelled_acquisition_leaves_nothing: Setup::nodes(3).on_a_troubled_network();
             release::a_lost_reply_is_released: Setup::nodes(3).on_a_troubled_network();
+            release::a_release_waits_for_a_node_that_is_down: Setup::nodes(3).with_disks();
             release::a_partial_grant_does_not_block_the_retry: Setup::nodes(3);
             release::a_release_wins_over_an_extension: Setup::nodes(3).on_a_troubled_network();
             release::shutdown_drains: Setup::nodes(3);
@@ -62,6 +65,10 @@ macro_rules! for_each_behaviour {
             memory_loss::only_a_new_cluster_is_admitted: Setup::nodes(3);
             memory_loss::an_unknown_cluster_is_quarantined: Setup::nodes(3);
             memory_loss::settings_that_disagree_are_refused_by_name: Setup::nodes(3);
+            memory_loss::replacing_settings_starts_anew: Setup::nodes(3);
+            memory_loss::preflight_counts_the_votes: Setup::nodes(3);
+            memory_loss::forgetful_nodes_cost_slack_and_then_the_lease: Setup::nodes(3);
+            memory_loss::a_foreign_key_is_no_vote_and_left_alone: Setup::nodes(3);
 
             scope::scoped_work_is_released: Setup::nodes(3);
             scope::scoped_work_that_panics_is_released: Setup::nodes(3);

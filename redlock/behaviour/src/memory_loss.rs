@@ -1,8 +1,8 @@
 //! Nodes that forget, and what they may decide afterwards.
 
-use redlock::{AcquireError, AdmitError, Answer, Lease, Redlock};
+use redlock::{AcquireError, AdmitError, Answer, ExtendError, Lease, Reason, Redlock};
 
-use crate::cluster::{Cluster, LONG};
+use crate::cluster::{Cluster, LONG, answer};
 
 /// Of three nodes, one forgets the lease and a second never had it: together they would be a quorum. The first does not
 /// vote.
@@ -98,7 +98,7 @@ pub async fn a_node_restarted_with_its_data_confirms_and_does_not_vote(cluster: 
     cluster
         .until_asked("the node said that it is quarantined", async || {
             let other = client.acquire("other").await.unwrap();
-            let told = crate::cluster::answer(&other, 1);
+            let told = answer(&other, 1);
             assert!(!matches!(told, Some(Answer::Granted { .. })), "it voted");
             other.release().await;
             matches!(told, Some(Answer::Quarantined { .. }))
@@ -169,4 +169,79 @@ pub async fn settings_that_disagree_are_refused_by_name(cluster: &Cluster) {
     assert_eq!(cluster.locked("q"), 0);
     lease.extend(LONG).await.unwrap();
     assert!(client.acquire("q").await.unwrap().is_valid());
+}
+
+/// Settings are replaced on purpose only: every node is quarantined for it, what was held ends as it would have, and
+/// clients with the old settings are refused from then on.
+pub async fn replacing_settings_starts_anew(cluster: &Cluster) {
+    let old = cluster.admitted(cluster.brief()).await;
+    let held = old.acquire("r").await.unwrap();
+    let new = cluster.brief().stripes(7).build().unwrap();
+    let start = cluster.runtime().monotonic();
+    new.replace_settings().await.unwrap();
+    let error = old.try_acquire("q").await.unwrap_err();
+    assert!(error.is_misconfigured(), "{error}");
+    let error = held.extend(cluster.nodes().short_ttl()).await;
+    assert!(error.is_err(), "{error:?}");
+    let error = new.try_acquire("q").await.unwrap_err();
+    assert!(matches!(error, AcquireError::Quarantined { .. }), "{error}");
+    votes_after_max_ttl(cluster, &new, start).await;
+    assert!(!held.is_valid());
+}
+
+/// A preflight says who votes, and that fewer than a quorum is not enough.
+pub async fn preflight_counts_the_votes(cluster: &Cluster) {
+    let client = cluster.client().await;
+    let report = client.preflight().await;
+    assert_eq!((report.voting(), report.is_ready()), (3, true), "{report}");
+    cluster.nodes().kill(2);
+    let report = client.preflight().await;
+    assert_eq!((report.voting(), report.is_ready()), (2, true), "{report}");
+    assert!(report.nodes[2].facts.is_err(), "{report}");
+    cluster.nodes().flush(0);
+    let report = client.preflight().await;
+    assert_eq!((report.voting(), report.is_ready()), (1, false), "{report}");
+}
+
+/// A node that forgot a lease costs it slack; when the nodes that remember it are fewer than a quorum, it is lost at
+/// once, though its deadline is far away.
+pub async fn forgetful_nodes_cost_slack_and_then_the_lease(cluster: &Cluster) {
+    let client = cluster.client().await;
+    let lease = client.acquire("r").await.unwrap();
+    cluster.until_held_by_all(&lease).await;
+    assert_eq!(lease.slack(), 1);
+    cluster.nodes().flush(1);
+    lease.extend(LONG).await.unwrap();
+    cluster
+        .until("the node said that it forgot", || lease.held() == 2)
+        .await;
+    assert_eq!(lease.slack(), 0);
+    cluster.nodes().flush(0);
+    let error = lease.extend(LONG).await.unwrap_err();
+    assert!(matches!(error, ExtendError::Lost(_)), "{error}");
+    assert!(!lease.is_valid());
+    assert_eq!(cluster.nodes().owner_of(0, "r"), None, "never set again");
+}
+
+/// What somebody else keeps at the key of a resource is neither a vote nor touched.
+pub async fn a_foreign_key_is_no_vote_and_left_alone(cluster: &Cluster) {
+    let client = cluster.client().await;
+    cluster.nodes().plant_foreign_key(0, "r");
+    let lease = client.acquire("r").await.unwrap();
+    cluster
+        .until("the node said what it found", || {
+            let told = answer(&lease, 0);
+            matches!(told, Some(Answer::Refused(Reason::ForeignKey(_))))
+        })
+        .await;
+    assert!(lease.release().await.freed);
+    cluster.nodes().plant_foreign_key(1, "q");
+    cluster.nodes().plant_foreign_key(2, "q");
+    let error = client.try_acquire("q").await.unwrap_err();
+    assert!(error.is_misconfigured(), "{error}");
+    let drained = client.shutdown(LONG).await;
+    assert!(drained.is_clean(), "{drained}");
+    for (node, resource) in [(0, "r"), (1, "q"), (2, "q")] {
+        assert!(cluster.nodes().has_foreign_key(node, resource));
+    }
 }

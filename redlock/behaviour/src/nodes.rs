@@ -105,4 +105,10 @@ pub trait Nodes {
 
     /// Deletes the lock on `resource` at this node, by hand.
     fn delete(&self, node: usize, resource: &str);
+
+    /// Writes something without a TTL, and not by any client of the lock, to the key of `resource` at this node.
+    fn plant_foreign_key(&self, node: usize, resource: &str);
+
+    /// Whether that is still there.
+    fn has_foreign_key(&self, node: usize, resource: &str) -> bool;
 }

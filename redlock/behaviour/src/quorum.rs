@@ -157,3 +157,23 @@ pub async fn a_grant_after_its_deadline_is_released(cluster: &Cluster) {
     assert!(cluster.holds(0, &lease) && cluster.holds(1, &lease));
     assert_eq!((lease.held(), lease.slack()), (2, 0));
 }
+
+/// So it is when the node executed the call in time and the reply never comes: its release goes out behind it, without
+/// waiting for what may never be known.
+pub async fn a_grant_whose_reply_is_lost_is_released(cluster: &Cluster) {
+    let client = cluster.admitted(cluster.lasting().node_timeout(IMPATIENT));
+    let client = client.await;
+    cluster.nodes().lose_replies(2);
+    let lease = client.acquire("r").await.unwrap();
+    cluster
+        .until("the silent node executed it", || cluster.holds(2, &lease))
+        .await;
+    cluster
+        .until("and was sent a release", || !cluster.holds(2, &lease))
+        .await;
+    cluster.nodes().mend(2);
+    let drained = client.shutdown(LONG).await;
+    assert!(drained.is_clean(), "{drained}");
+    assert!(lease.is_valid());
+    assert_eq!((lease.held(), lease.slack()), (2, 0));
+}

@@ -102,6 +102,22 @@ pub async fn a_lost_reply_is_released(cluster: &Cluster) {
     assert!(drained.is_clean(), "{drained}");
 }
 
+/// A node that was down while its key was released is told when it is back, if it still has it.
+pub async fn a_release_waits_for_a_node_that_is_down(cluster: &Cluster) {
+    let client = cluster.client().await;
+    let lease = client.acquire("r").await.unwrap();
+    cluster.until_held_by_all(&lease).await;
+    cluster.nodes().kill(1);
+    let report = lease.release().await;
+    assert!(report.freed, "two of three are enough: {report}");
+    let report = client.shutdown(SECOND).await;
+    assert_eq!(report.undelivered.len(), 1, "{report}");
+    cluster.nodes().start(1);
+    let drained = client.shutdown(LONG).await;
+    assert!(drained.is_clean(), "{drained}");
+    assert_eq!(cluster.locked("r"), 0);
+}
+
 /// An attempt that got one node of three does not stand in its own way.
 pub async fn a_partial_grant_does_not_block_the_retry(cluster: &Cluster) {
     let client = cluster.admitted(cluster.lasting().node_timeout(IMPATIENT));

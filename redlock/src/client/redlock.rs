@@ -146,7 +146,8 @@ impl Redlock {
     /// `max_ttl`, prefix, stripes, fencing or guard.
     ///
     /// Every node is quarantined for the larger of the old and the new `max_ttl`, so no lease can be
-    /// acquired meanwhile. From then on clients with the old settings are refused. The hazard: a node
+    /// acquired meanwhile. From then on clients with the old settings are refused, and what they hold is
+    /// no longer extended: it ends within its TTL, before the nodes vote again. The hazard: a node
     /// that does *not* take part (removed from the configuration, or down now) still grants to clients
     /// with the old settings, so stop those clients first, and see that every old and new node
     /// answered. A change of the prefix or of the set of nodes makes two clusters that know nothing of

@@ -29,7 +29,10 @@ pub(super) fn read_reply(verb: &Verb, context: &Context<'_>, value: &Value) -> A
         Verb::Release { .. } if text(value) == Some("released") => Some(Answer::Released),
         Verb::Release { .. } => read_owned(None, Duration::ZERO, context, value),
         Verb::Publish { .. } => read_owned(Some("ok"), Duration::ZERO, context, value),
-        Verb::Extend { ttl, .. } => read_owned(Some("ok"), *ttl, context, value),
+        Verb::Extend { ttl, .. } => match words(value) {
+            Some(("settings", [stored])) => read_settings(context.settings, stored),
+            _ => read_owned(Some("ok"), *ttl, context, value),
+        },
     };
     read.unwrap_or_else(|| Answer::Unknown(Reason::Unreadable(shape(value))))
 }
@@ -87,15 +90,17 @@ fn read_acquire(ttl: Duration, settings: &Settings, value: &Value) -> Option<Ans
         ("quarantined" | "went_back", _) => Some(Answer::Quarantined {
             remaining: read_quarantine(value)?.left,
         }),
-        ("settings", [stored]) => {
-            let differences = settings.differences(text(stored)?);
-            Some(Answer::Refused(Reason::Settings(differences.into())))
-        }
+        ("settings", [stored]) => read_settings(settings, stored),
         ("stale", []) => Some(Answer::Refused(Reason::IdentityChanged)),
         ("foreign", [what]) => Some(Answer::Refused(Reason::ForeignKey(text(what)?.into()))),
         ("exhausted", []) => Some(Answer::Refused(Reason::CounterExhausted)),
         _ => read_common(ttl, word, rest),
     }
+}
+
+fn read_settings(settings: &Settings, stored: &Value) -> Option<Answer> {
+    let differences = settings.differences(text(stored)?);
+    Some(Answer::Refused(Reason::Settings(differences.into())))
 }
 
 fn read_granted(settings: &Settings, counter: u64) -> Option<Answer> {

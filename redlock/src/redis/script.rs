@@ -104,7 +104,7 @@ impl Scripts {
             watch: Script::new(modes(true) + slow),
             publish: Script::new(lua(include_str!("scripts/publish.lua")).into_owned()),
             extend: Script::new(format!(
-                "local recorded, fencing = {recorded}, {fencing}\n{}",
+                "local recorded, fencing, settings = {recorded}, {fencing}, '{settings}'\n{}",
                 lua(include_str!("scripts/extend.lua"))
             )),
             release: Script::new(lua(include_str!("scripts/release.lua")).into_owned()),

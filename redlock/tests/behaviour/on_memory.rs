@@ -28,6 +28,10 @@ impl Memory {
     }
 }
 
+fn key(resource: &str) -> Vec<u8> {
+    format!("redlock:lock:{resource}").into_bytes()
+}
+
 impl Nodes for Memory {
     fn count(&self) -> usize {
         self.cluster.len()
@@ -108,6 +112,15 @@ impl Nodes for Memory {
 
     fn delete(&self, node: usize, resource: &str) {
         self.server(node).delete(resource.as_bytes());
+    }
+
+    fn plant_foreign_key(&self, node: usize, resource: &str) {
+        self.server(node).plant_foreign_key(&key(resource));
+    }
+
+    fn has_foreign_key(&self, node: usize, resource: &str) -> bool {
+        let is_lock = self.owner_of(node, resource).is_some();
+        self.server(node).keys().contains(&key(resource)) && !is_lock
     }
 }
 

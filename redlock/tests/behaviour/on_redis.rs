@@ -132,6 +132,15 @@ impl Nodes for Redis {
     fn delete(&self, node: usize, resource: &str) {
         self.server(node).command(&["DEL", &key(resource)]);
     }
+
+    fn plant_foreign_key(&self, node: usize, resource: &str) {
+        self.server(node)
+            .command(&["SET", &key(resource), "theirs"]);
+    }
+
+    fn has_foreign_key(&self, node: usize, resource: &str) -> bool {
+        self.owner_of(node, resource).as_deref() == Some("theirs")
+    }
 }
 
 fn run(setup: Setup, behaviour: impl AsyncFnOnce(&Cluster)) {

@@ -235,3 +235,70 @@ fn run<T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use redlock::Runtime as _;
+
+    use super::*;
+    use crate::plan::{Role, Target};
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    fn perform<T: 'static>(program: impl AsyncFnOnce(Stage) -> T + 'static) -> Result<T, Failure> {
+        Stage::perform(WorldConfig::default(), 7, LIMIT, program).outcome
+    }
+
+    #[test]
+    fn it_ends_with_its_program_at_the_limit_or_by_a_panic() {
+        let ended = perform(async |stage| {
+            stage.process().runtime().sleep(LIMIT / 2).await;
+            stage.now()
+        });
+        let half = TrueTime::from(LIMIT / 2);
+        assert!(ended.as_ref().is_ok_and(|at| *at >= half), "{ended:?}");
+        let endless = perform(async |_| std::future::pending::<()>().await);
+        assert!(matches!(endless, Err(Failure::World(_))), "{endless:?}");
+        let panicked = perform(async |_| -> () { panic!("on purpose") });
+        assert!(
+            matches!(&panicked, Err(Failure::Panic { host, message })
+                if **host == *"client-1" && message == "on purpose"),
+            "{panicked:?}"
+        );
+    }
+
+    #[test]
+    fn a_fault_takes_hold_at_once_and_ends_when_told() {
+        let shown = perform(async |stage| {
+            let of = |role| Target::Role(role);
+            let crash = Fault::Crash {
+                target: of(Role::Minority),
+                lose_data: true,
+            };
+            let pause = Fault::Pause {
+                target: of(Role::Majority),
+            };
+            let look = || {
+                let hosts = stage
+                    .names()
+                    .nodes
+                    .iter()
+                    .filter_map(|name| stage.host(name));
+                let seen = hosts.map(|host| match (host.is_up(), host.is_paused()) {
+                    (false, _) => 'x',
+                    (_, true) => '-',
+                    _ => '+',
+                });
+                seen.collect::<String>()
+            };
+            stage.begin(&crash);
+            stage.begin(&pause);
+            let during = look();
+            stage.end(&pause);
+            stage.end(&crash);
+            (during, look())
+        });
+        let (during, after) = shown.unwrap();
+        assert_eq!((during.as_str(), after.as_str()), ("xx---", "+++++"));
+    }
+}

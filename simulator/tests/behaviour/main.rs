@@ -10,8 +10,9 @@ use std::{cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
 use redlock::{Builder, Redlock, Runtime};
 use redlock_behaviour::{Cluster, Nodes, Setup};
 use simulator::{
+    clock::ClockName,
     plan::{Fault, Links, Target},
-    redis::{Config, Now, Persistence},
+    redis::{Config, Now, Persistence, Version},
     world::{Performance, Stage, WorldConfig},
 };
 
@@ -63,24 +64,22 @@ impl Simulated {
             .operate(host.unwrap(), self.stage.now(), command);
     }
 
-    /// The lock on `resource`, and when it expires by the clock of its node.
-    fn key(&self, node: usize, resource: &str) -> Option<(String, Duration)> {
+    /// What the key of `resource` holds, and how long by the clock of its node.
+    fn key(&self, node: usize, resource: &str) -> Option<(String, Option<Duration>)> {
         let name = self.host(node);
-        let now = self.stage.host(&name)?.clocks(|clocks| {
-            let shows = |clock| {
-                let shown = clocks.show(clock, self.stage.now()).as_micros();
-                u64::try_from(shown).unwrap()
-            };
-            Now {
-                wall_us: shows(simulator::clock::ClockName::Wall),
-                monotonic_us: shows(simulator::clock::ClockName::Monotonic),
-            }
+        let wall = self.stage.host(&name)?.clocks(|clocks| {
+            let wall = clocks.show(ClockName::Wall, self.stage.now());
+            u64::try_from(wall.as_micros()).unwrap()
         });
+        let now = Now {
+            wall_us: wall,
+            ..Now::default()
+        };
         self.stage.node(&name)?.server(|server| {
-            let (owner, expires) = server.string(key(resource).as_bytes(), now)?;
-            let left = u64::try_from(expires? - now.wall_ms()).unwrap();
-            let owner = String::from_utf8(owner.to_vec()).unwrap();
-            Some((owner, Duration::from_millis(left)))
+            let (value, expires) = server.string(key(resource).as_bytes(), now)?;
+            let left = expires.map(|at| u64::try_from(at - now.wall_ms()).unwrap());
+            let value = String::from_utf8(value.to_vec()).unwrap();
+            Some((value, left.map(Duration::from_millis)))
         })
     }
 }
@@ -177,11 +176,19 @@ impl Nodes for Simulated {
     }
 
     fn ttl_of(&self, node: usize, resource: &str) -> Option<Duration> {
-        self.key(node, resource).map(|(_, left)| left)
+        self.key(node, resource)?.1
     }
 
     fn delete(&self, node: usize, resource: &str) {
         self.operate(node, &format!("DEL {}", key(resource)));
+    }
+
+    fn plant_foreign_key(&self, node: usize, resource: &str) {
+        self.operate(node, &format!("SET {} theirs", key(resource)));
+    }
+
+    fn has_foreign_key(&self, node: usize, resource: &str) -> bool {
+        self.owner_of(node, resource).as_deref() == Some("theirs")
     }
 }
 
@@ -200,6 +207,11 @@ fn perform(
                 true => Persistence::AofAlways,
                 false => Persistence::None,
             },
+            version: if seed == 1 {
+                Version::V6_2
+            } else {
+                Version::V7_0
+            },
             ..Config::default()
         },
         ..WorldConfig::default()
@@ -216,6 +228,7 @@ fn perform(
     })
 }
 
+/// Three seeds draw latencies and errors of clocks; the first has servers of the oldest version.
 fn run(setup: Setup, behaviour: impl AsyncFnOnce(&Cluster) + Copy + 'static) {
     for seed in 1..=3 {
         if let Err(failure) = perform(setup, seed, behaviour).outcome {

@@ -106,6 +106,13 @@ fn the_shapes_that_scripts_reply_are_read() {
         (RELEASE, bulk("released"), Answer::Released),
         (
             EXTEND,
+            array("settings", &[bulk("format=2")]),
+            refused(Reason::Settings(
+                settings(true, true).differences("format=2").into(),
+            )),
+        ),
+        (
+            EXTEND,
             array("damaged", &[bulk("it")]),
             refused(Reason::DamagedGuard("it".into())),
         ),

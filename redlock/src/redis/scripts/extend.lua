@@ -1,5 +1,7 @@
--- Prolongs the lock key while it is ours, and never shortens it. A header sets `recorded` and
--- `fencing`. All reads come before the first write.
+-- Prolongs the lock key while it is ours, and never shortens it. A header sets `recorded`, `fencing` and
+-- `settings`. All reads come before the first write.
+--
+-- A lease must not outlive a replacement of settings by being renewed: its quorum may not meet the new one.
 --
 -- KEYS  lock, guard
 -- ARGV  owner, ttl ms, max_ttl ms, counter field, counter
@@ -9,8 +11,9 @@ if holder ~= ARGV[1] then return {'not_owner', holder and 1 or 0} end
 
 local ttl, max, counter = tonumber(ARGV[2]), tonumber(ARGV[3]), nil
 if recorded then
-  local record = redis.pcall('HMGET', KEYS[2], 'max_ttl_ms', ARGV[4])
+  local record = redis.pcall('HMGET', KEYS[2], 'max_ttl_ms', ARGV[4], 'settings')
   if record.err then return {'damaged', 'it is not a hash'} end
+  if record[3] and record[3] ~= settings then return {'settings', record[3]} end
   if record[1] then
     max = tonumber(record[1])
     if not max or max ~= max then return {'damaged', 'max_ttl_ms is not a number'} end

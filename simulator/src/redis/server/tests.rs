@@ -1,7 +1,7 @@
 //! A server's life: what survives what, and what the history says of it.
 
 use super::*;
-use crate::redis::{ExpiryRule, Hash, SavePoint, Why};
+use crate::redis::{ExpiryRule, Hash, SavePoint, Version, Why};
 
 const START: Now = Now {
     wall_us: 1_700_000_000_000_000,
@@ -269,6 +269,27 @@ fn a_killed_connection_executes_nothing_more() {
     );
     assert!(server.receive(first, b" 1\r\n", START).close);
     assert_eq!(say(&mut server, "EXISTS a", START), ":0\r\n");
+}
+
+#[test]
+fn killing_number_zero_ends_everybody_else_before_7_0() {
+    for (version, reply) in [
+        (Version::V6_2, ":2\r\n"),
+        (Version::V7_0, "-ERR client-id should be greater than 0\r\n"),
+    ] {
+        let config = Config {
+            version,
+            ..Config::default()
+        };
+        let mut server = Server::new(config, START);
+        let others = [server.connect(START), server.connect(START)];
+        let me = server.connect(START);
+        let received = server.receive(me, b"CLIENT KILL ID 0\r\n", START);
+        assert_eq!(received.reply, reply.as_bytes());
+        let ended = if version == Version::V6_2 { 2 } else { 0 };
+        assert_eq!(received.closed, others[..ended]);
+        assert!(!received.close);
+    }
 }
 
 #[test]

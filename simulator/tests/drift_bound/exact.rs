@@ -10,7 +10,7 @@ use simulator::{
     truth::ExpiryRule,
 };
 
-use super::model::{Client, Node, Setting, Trip, attempt};
+use super::model::{Client, Cluster, Held, Node, Setting, Trip};
 
 const MICROSECOND: Duration = Duration::from_micros(1);
 const FROZEN: i64 = -1_000_000;
@@ -80,13 +80,12 @@ fn tight(setting: &Setting, more: Duration) -> (TrueTime, TrueTime) {
     step(&mut slow, soon, -nanos(setting.client_step));
     let mut fast = clock(WORST_PHASE, i64::from(setting.node_ppm));
     step(&mut fast, soon, nanos(setting.node_step));
-    let node = |wall: ClockMap| Node {
-        wall,
-        expiry: setting.expiry,
-        gone: Some(TrueTime::ZERO),
+    let walls = [fast, clock(0, 0), clock(0, 0)];
+    let mut cluster = Cluster {
+        nodes: walls.map(|wall| Node::new(wall, setting.expiry)).into(),
+        ttl_ms: setting.ttl_ms,
     };
-    let mut nodes = [node(fast), node(clock(0, 0)), node(clock(0, 0))];
-    let terms = setting.terms(nodes.len(), more);
+    let terms = setting.terms(3, more);
     let at_once = |at, of: [usize; 2]| {
         of.map(|node| Trip {
             node,
@@ -95,15 +94,14 @@ fn tight(setting: &Setting, more: Duration) -> (TrueTime, TrueTime) {
         })
     };
     let client = Client([slow.clone(), slow.clone(), slow]);
-    let on = (START, Duration::ZERO);
-    let trips = at_once(START, [0, 1]);
-    let (_, end) = attempt(&client, terms, on, &trips, (&mut nodes, setting.ttl_ms)).unwrap();
-    let gone = nodes[0].gone.unwrap();
-    let trips = at_once(gone, [0, 2]);
-    let on = (gone, Duration::ZERO);
     let other = Client([clock(0, 0), clock(0, 0), clock(0, 0)]);
-    let (begin, _) = attempt(&other, terms, on, &trips, (&mut nodes, setting.ttl_ms)).unwrap();
-    (end, begin)
+    let on = |at| (at, Duration::ZERO);
+    let trips = at_once(START, [0, 1]);
+    let first = Held::attempt(&client, terms, on(START), &trips, &mut cluster).unwrap();
+    let gone = cluster.nodes[0].gone.unwrap();
+    let trips = at_once(gone, [0, 2]);
+    let second = Held::attempt(&other, terms, on(gone), &trips, &mut cluster).unwrap();
+    (first.end, second.start)
 }
 
 #[test]
@@ -206,112 +204,143 @@ impl Dice {
             self.up_to(0, nanos(setting.node_step))
         };
         step(&mut wall, at, by);
-        Node {
-            wall,
-            expiry: setting.expiry,
-            gone: Some(TrueTime::ZERO),
+        Node::new(wall, setting.expiry)
+    }
+
+    /// There and back.
+    fn trip(&mut self, node: usize, sent: TrueTime, longest: Duration) -> Trip {
+        let arrives = sent + self.delay(longest);
+        let replied = arrives + self.delay(longest);
+        Trip {
+            node,
+            arrives,
+            replied,
         }
     }
 }
 
-/// When it starts and when it ends.
-type Window = (TrueTime, TrueTime);
+/// What two clients won.
+struct Won {
+    /// When the first one's window ends.
+    end: TrueTime,
+    /// When the second one's begins, and ends.
+    next: (TrueTime, TrueTime),
+    /// Whether the first was renewed.
+    renewed: bool,
+}
 
-/// One schedule: the first client acquires over whatever network; the requests of the second are on their way for as long as it
-/// takes to arrive just when the keys of the first are gone. Returns both windows, if both were won.
-fn schedule(dice: &mut Dice, setting: &Setting, more: Duration) -> Option<(Window, Window)> {
+impl Won {
+    fn overlaps(&self) -> bool {
+        self.next.0 < self.end && self.next.0 < self.next.1
+    }
+
+    fn is_close(&self) -> bool {
+        !self.overlaps() && self.next.0.since(self.end) < MICROSECOND
+    }
+}
+
+/// One schedule: the first client acquires over whatever network, and in half of them renews once; the requests of the second are on
+/// their way for as long as it takes to arrive just when the keys of the first are gone. `None` when they do not both win.
+fn schedule(dice: &mut Dice, setting: &Setting, more: Duration) -> Option<Won> {
     let count = if dice.one_of(2) { 3 } else { 5 };
-    let mut nodes: Vec<_> = (0..count).map(|_| dice.node(setting)).collect();
+    let quarter = setting.ttl() / 4;
     let (first, second) = (dice.client(setting), dice.client(setting));
     let terms = setting.terms(count, more);
+    let mut cluster = Cluster {
+        nodes: (0..count).map(|_| dice.node(setting)).collect(),
+        ttl_ms: setting.ttl_ms,
+    };
     let asked = if dice.one_of(4) { count } else { count / 2 + 1 };
     let trips: Vec<_> = (0..asked)
-        .map(|node| {
-            let arrives = START + dice.delay(setting.ttl() / 4);
-            let replied = arrives + dice.delay(setting.ttl() / 4);
-            Trip {
-                node,
-                arrives,
-                replied,
-            }
-        })
+        .map(|node| dice.trip(node, START, quarter))
         .collect();
-    let on = (START, dice.delay(setting.ttl() / 4));
-    let one = attempt(&first, terms, on, &trips, (&mut nodes, setting.ttl_ms))?;
+    let on = (START, dice.delay(quarter));
+    let mut one = Held::attempt(&first, terms, on, &trips, &mut cluster)?;
+    let mut renewed = false;
+    if dice.one_of(2) {
+        let window = i64::try_from(one.end.since(one.start).as_nanos()).unwrap();
+        let after = dice.between(0, window - 1).unsigned_abs();
+        let any = one.start + Duration::from_nanos(after);
+        let worst = cluster.nodes[0].worst_moment(any);
+        let t1 = worst.filter(|at| *at < one.end).unwrap_or(any);
+        let trips: Vec<_> = (0..count)
+            .map(|node| dice.trip(node, t1, quarter))
+            .collect();
+        let unrenewed = one.end;
+        one.renew(t1, &trips, &mut cluster);
+        renewed = one.end > unrenewed;
+    }
 
     // As soon as a majority is free of the first one's keys.
-    let mut gone: Vec<_> = nodes.iter().map(|node| node.gone).collect();
+    let mut gone: Vec<_> = cluster.nodes.iter().map(|node| node.gone).collect();
     gone.sort_by_key(|gone| gone.unwrap_or(TrueTime::MAX));
     let free = gone[count / 2]?.max(START);
-    let trips: Vec<_> = nodes
-        .iter()
-        .enumerate()
-        .map(|(index, node)| {
-            let gone = node.gone.filter(|gone| *gone >= free).unwrap_or(free);
-            let arrives = gone + dice.delay(setting.ttl() / 8);
-            let replied = arrives + dice.delay(setting.ttl() / 8);
-            Trip {
-                node: index,
-                arrives,
-                replied,
-            }
+    let trips: Vec<_> = (0..count)
+        .map(|index| {
+            let gone = cluster.nodes[index].gone.filter(|gone| *gone >= free);
+            dice.trip(index, gone.unwrap_or(free), quarter / 2)
         })
         .collect();
-    let sent = TrueTime::from_nanos(
-        free.as_nanos()
-            .saturating_sub(nanos(dice.delay(setting.ttl() / 4)).unsigned_abs()),
-    );
-    let two = attempt(
-        &second,
-        terms,
-        (sent, Duration::ZERO),
-        &trips,
-        (&mut nodes, setting.ttl_ms),
-    )?;
-    Some((one, two))
+    let before = u64::try_from(dice.delay(quarter).as_nanos()).unwrap();
+    let sent = TrueTime::from_nanos(free.as_nanos() - before);
+    let on = (sent, Duration::ZERO);
+    let two = Held::attempt(&second, terms, on, &trips, &mut cluster)?;
+    Some(Won {
+        end: one.end,
+        next: (two.start, two.end),
+        renewed,
+    })
 }
 
-/// Plays that many schedules of each setting; returns how many were won twice, how many windows overlapped, and how many were
-/// within a microsecond of it.
-fn play(schedules: u64, more: Duration) -> (u64, u64, u64) {
-    let (mut won, mut overlaps, mut close) = (0, 0, 0);
+/// Plays 200 schedules of each setting, and returns those that were won twice. Clients rely on their leases for `more` than they
+/// may.
+fn play(more: Duration) -> Vec<Won> {
+    let mut won = Vec::new();
     for (index, setting) in settings().iter().enumerate() {
-        for number in 0..schedules {
-            let mut dice = Dice(stream(
-                1,
-                Purpose::Plan,
-                "drift_bound",
-                index as u64,
-                number,
-            ));
-            let Some(((_, end), (begin, until))) = schedule(&mut dice, setting, more) else {
+        for number in 0..200 {
+            let seed = index as u64;
+            let mut dice = Dice(stream(seed, Purpose::Plan, "drift_bound", number, 0));
+            let Some(two) = schedule(&mut dice, setting, more) else {
                 continue;
             };
-            won += 1;
-            let overlap = begin < end && begin < until;
-            overlaps += u64::from(overlap);
-            close += u64::from(!overlap && begin.since(end) < MICROSECOND);
             if more.is_zero() {
-                assert!(!overlap, "{setting:?}, schedule {number}: {begin} < {end}");
+                assert!(!two.overlaps(), "{setting:?}, schedule {number}");
             }
+            won.push(two);
         }
     }
-    (won, overlaps, close)
+    // Else nothing was shown.
+    assert!(won.len() > 10_000, "{}", won.len());
+    won
+}
+
+/// How many are renewed, and how many not.
+fn count(won: &[Won], is: fn(&Won) -> bool) -> (usize, usize) {
+    let found = won.iter().filter(|won| is(won));
+    let (renewed, others): (Vec<_>, Vec<_>) = found.partition(|won| won.renewed);
+    (renewed.len(), others.len())
 }
 
 #[test]
 fn at_the_bound_no_schedule_overlaps() {
-    let (won, overlaps, close) = play(200, Duration::ZERO);
-    println!("{won} schedules with two holders, {close} within a microsecond of an overlap");
-    assert_eq!(overlaps, 0);
-    assert!(won > 5_000, "{won}");
-    // Else the draw would not come near the bound, and show nothing.
-    assert!(close > 50, "{close}");
+    let won = play(Duration::ZERO);
+    let (renewed, others) = count(&won, Won::is_close);
+    println!(
+        "of {} schedules with two holders, {renewed} with a renewal and {others} without are within a microsecond of an overlap",
+        won.len()
+    );
+    assert_eq!(count(&won, Won::overlaps), (0, 0));
+    // Else the draw would not come near the bound.
+    assert!(renewed > 5 && others > 50);
 }
 
 #[test]
 fn a_microsecond_beyond_it_schedules_overlap() {
-    let (won, overlaps, _) = play(200, MICROSECOND);
-    println!("{overlaps} of {won} schedules overlap");
-    assert!(overlaps > 50, "{overlaps} of {won}");
+    let won = play(MICROSECOND);
+    let (renewed, others) = count(&won, Won::overlaps);
+    println!(
+        "of {} schedules with two holders, {renewed} with a renewal and {others} without overlap",
+        won.len()
+    );
+    assert!(renewed > 5 && others > 50);
 }

@@ -81,25 +81,63 @@ impl Client {
 /// A Redis server, as far as the expiry of one key goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    pub(crate) wall: ClockMap,
-    pub(crate) expiry: ExpiryRule,
-    /// From when on the key is gone that was set last; never, when nothing makes the clock show it.
+    wall: ClockMap,
+    expiry: ExpiryRule,
+    /// The expiry of the key that was set last, on this node's clock.
+    when_ms: i64,
+    /// From when on it is gone; never, when nothing makes the clock show it.
     pub(crate) gone: Option<TrueTime>,
 }
 
 impl Node {
-    /// SET NX PX at `at`: the expiry is the clock's whole milliseconds and the TTL.
-    fn set(&mut self, at: TrueTime, ttl_ms: u64) -> bool {
-        if self.gone.is_none_or(|gone| at < gone) {
-            return false;
+    pub(crate) const fn new(wall: ClockMap, expiry: ExpiryRule) -> Self {
+        Self {
+            wall,
+            expiry,
+            when_ms: 0,
+            gone: Some(TrueTime::ZERO),
         }
-        let when = self.wall.at(at).div_euclid(1_000_000) + i64::try_from(ttl_ms).unwrap();
-        self.gone = self.wall.first_reaching(at, self.expiry.gone_from(when));
-        true
+    }
+
+    /// The next moment at which its clock shows the last nanosecond of a millisecond: of all moments to set a key the one that
+    /// gives it the shortest life.
+    pub(crate) fn worst_moment(&self, from: TrueTime) -> Option<TrueTime> {
+        let last = self.wall.at(from).div_euclid(1_000_000) * 1_000_000 + 999_999;
+        self.wall.first_reaching(from, last)
+    }
+
+    fn is_free(&self, at: TrueTime) -> bool {
+        self.gone.is_some_and(|gone| gone <= at)
+    }
+
+    /// The clock's whole milliseconds and the TTL, as Redis computes it.
+    fn expire(&mut self, at: TrueTime, ttl_ms: u64, at_least_ms: i64) {
+        let now_ms = self.wall.at(at).div_euclid(1_000_000);
+        self.when_ms = at_least_ms.max(now_ms + i64::try_from(ttl_ms).unwrap());
+        let gone = self.expiry.gone_from(self.when_ms);
+        self.gone = self.wall.first_reaching(at, gone);
+    }
+
+    fn answer(&mut self, call: Call, at: TrueTime, ttl_ms: u64) -> Answer {
+        match (call, self.is_free(at)) {
+            (Call::Acquire, true) => {
+                self.expire(at, ttl_ms, i64::MIN);
+                Answer::Granted { counter: 0 }
+            }
+            (Call::Acquire, false) => Answer::Contended { remaining: None },
+            (_, true) => Answer::NotOwner {
+                gone: true,
+                same_identity: true,
+            },
+            (_, false) => {
+                self.expire(at, ttl_ms, self.when_ms);
+                Answer::Confirmed
+            }
+        }
     }
 }
 
-/// When the request of an attempt reaches a node, and its reply the client.
+/// When the request of a round reaches a node, and its reply the client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Trip {
     pub(crate) node: usize,
@@ -107,50 +145,108 @@ pub(crate) struct Trip {
     pub(crate) replied: TrueTime,
 }
 
-/// Makes one attempt from `t1` on and returns the window that it wins, in true time: from the moment at which the lease is handed out,
-/// `late` after it was decided, to the first at which the core says that it is over.
-pub(crate) fn attempt(
-    client: &Client,
-    terms: Terms,
-    (t1, late): (TrueTime, Duration),
-    trips: &[Trip],
-    (nodes, ttl_ms): (&mut [Node], u64),
-) -> Option<(TrueTime, TrueTime)> {
-    let mut claim = Claim::new(terms, client.reading(t1));
-    let mut trips = trips.to_vec();
-    trips.sort_by_key(|trip| trip.arrives);
-    let mut replies: Vec<_> = trips
-        .iter()
-        .map(|trip| (*trip, nodes[trip.node].set(trip.arrives, ttl_ms)))
-        .collect();
-    replies.sort_by_key(|(trip, _)| trip.replied);
-    let mut decided = None;
-    for (trip, granted) in replies {
-        let answer = if granted {
-            Answer::Granted { counter: 0 }
-        } else {
-            Answer::Contended { remaining: None }
+/// The nodes, and the TTL that they are asked for.
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) ttl_ms: u64,
+}
+
+impl Cluster {
+    /// Executes a round; its answers come in the order of the replies.
+    fn round(&mut self, call: Call, trips: &[Trip]) -> Vec<(Trip, Answer)> {
+        let mut trips = trips.to_vec();
+        trips.sort_by_key(|trip| trip.arrives);
+        let answer = |trip: Trip| {
+            let answer = self.nodes[trip.node].answer(call, trip.arrives, self.ttl_ms);
+            (trip, answer)
         };
-        let now = client.reading(trip.replied);
-        claim.handle_answer(trip.node, Call::Acquire, answer, &now);
-        if std::iter::from_fn(|| claim.poll_action()).any(|action| action == Action::Decided) {
-            // What comes later changes no deadline.
-            decided = Some(trip.replied);
-            break;
+        let mut answers: Vec<_> = trips.into_iter().map(answer).collect();
+        answers.sort_by_key(|(trip, _)| trip.replied);
+        answers
+    }
+}
+
+/// A lease with its window in true time: from the moment at which it was handed out to the first at which the core says that it
+/// is over.
+#[derive(Debug)]
+pub(crate) struct Held<'a> {
+    claim: Claim,
+    client: &'a Client,
+    pub(crate) start: TrueTime,
+    pub(crate) end: TrueTime,
+}
+
+impl<'a> Held<'a> {
+    /// Makes one attempt from `t1` on; what it wins is handed out `late` after it was decided.
+    pub(crate) fn attempt(
+        client: &'a Client,
+        terms: Terms,
+        (t1, late): (TrueTime, Duration),
+        trips: &[Trip],
+        cluster: &mut Cluster,
+    ) -> Option<Self> {
+        let mut claim = Claim::new(terms, client.reading(t1));
+        let mut decided = None;
+        for (trip, answer) in cluster.round(Call::Acquire, trips) {
+            let now = client.reading(trip.replied);
+            claim.handle_answer(trip.node, Call::Acquire, answer, &now);
+            if std::iter::from_fn(|| claim.poll_action()).any(|action| action == Action::Decided) {
+                // What comes later changes no deadline.
+                decided = Some(trip.replied);
+                break;
+            }
+        }
+        let start = decided? + late;
+        claim.hand_out(&client.reading(start)).ok()?;
+        let end = end_of(&claim, client, start);
+        Some(Self {
+            claim,
+            client,
+            start,
+            end,
+        })
+    }
+
+    /// Makes one round of renewal from `t1` on, which must be within the window.
+    pub(crate) fn renew(&mut self, t1: TrueTime, trips: &[Trip], cluster: &mut Cluster) {
+        let ttl = self.claim.terms().ttl;
+        assert!(
+            self.claim
+                .start_round(ttl, self.client.reading(t1))
+                .is_some()
+        );
+        let mut asked = Vec::new();
+        while let Some(action) = self.claim.poll_action() {
+            if let Action::Send { node, call } = action {
+                asked.push((node, call));
+            }
+        }
+        let call = asked[0].1;
+        let trips = trips.iter().copied();
+        let trips: Vec<_> = trips
+            .filter(|trip| asked.iter().any(|(node, _)| *node == trip.node))
+            .collect();
+        for (trip, answer) in cluster.round(call, &trips) {
+            if trip.replied >= self.end {
+                return;
+            }
+            let now = self.client.reading(trip.replied);
+            self.claim.handle_answer(trip.node, call, answer, &now);
+            self.end = if self.claim.is_held() {
+                end_of(&self.claim, self.client, trip.replied)
+            } else {
+                trip.replied
+            };
         }
     }
-    let start = decided? + late;
-    claim.hand_out(&client.reading(start)).ok()?;
-    let end = end_of(&claim, client, start);
-    Some((start, end))
 }
 
 /// The core's own word for it: held until a nanosecond before, and not at the end.
-fn end_of(claim: &Claim, client: &Client, start: TrueTime) -> TrueTime {
+fn end_of(claim: &Claim, client: &Client, from: TrueTime) -> TrueTime {
     let (since, left) = claim.ends().unwrap();
     let since = [since.boot, since.raw, since.wall.unwrap()];
     let ends = client.0.iter().zip(since).filter_map(|(clock, since)| {
-        clock.first_reaching(start, i64::try_from((since + left).as_nanos()).unwrap())
+        clock.first_reaching(from, i64::try_from((since + left).as_nanos()).unwrap())
     });
     let end = ends.min().unwrap();
     let at = |nanos| {

@@ -3,6 +3,12 @@
 //! plan of faults give one history, again and again.
 //!
 //! Never a model of the client: it runs the same code and sends the same bytes as in production.
+//!
+//! # Test a service of yours
+//!
+//! A service that locks can run in this world as well, with an invariant of its own that is checked on its own books: a
+//! program that is given a [`workload::Session`], and a [`plan::Plan`] of what goes wrong. `examples/box_office.rs` in this crate is
+//! such a service, and says step by step how to bring yours: `cargo run -p simulator --example box_office`.
 
 #[cfg(not(tokio_unstable))]
 compile_error!(

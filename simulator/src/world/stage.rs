@@ -168,9 +168,14 @@ fn set<T: 'static>(
     };
     let names = Hosts::numbered(config.nodes, 1);
     let (mut hosts, mut nodes) = (BTreeMap::new(), BTreeMap::new());
+    let make = if config.redlock.restart_guard {
+        RedisNode::new
+    } else {
+        RedisNode::unguarded
+    };
     for name in &names.nodes {
         let host = maker.host(name);
-        let node = RedisNode::new(&host, maker.server(name), PREFIX);
+        let node = make(&host, maker.server(name), PREFIX);
         maker.run(&host, node.program());
         nodes.insert(name.clone(), node);
         hosts.insert(name.clone(), host);

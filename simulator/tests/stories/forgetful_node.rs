@@ -14,19 +14,21 @@ use futures::{FutureExt as _, future::LocalBoxFuture};
 use simulator::{
     checkers::Checker,
     history::{NodeChange, Removal},
-    world::WorldConfig,
 };
 
 use super::stage::{Actor, RESOURCE, SEEDS, TTL, Told, count, evidence, lease_of, play, usual};
 
-const PLAN: &str = r#"
+/// The first holder does not reach two of the nodes, as long as it holds.
+const CUT: &str = r#"
 [[fault]]
 kind = "cut"
 from = "client-1"
 to = ["node-4", "node-5"]
 start_ms = 500
 duration_ms = 13000
+"#;
 
+const CRASH: &str = r#"
 [[fault]]
 kind = "crash"
 target = "node-3"
@@ -68,10 +70,10 @@ fn second(actor: Actor) -> LocalBoxFuture<'static, ()> {
     .boxed_local()
 }
 
-fn told(seed: u64, guard: bool) -> Told {
-    let mut config = WorldConfig { ..usual(18_000) };
+fn told(seed: u64, plan: &str, guard: bool) -> Told {
+    let mut config = usual(18_000);
     config.redlock.restart_guard = guard;
-    let told = play(config, PLAN, seed, first, second);
+    let told = play(config, plan, seed, first, second);
     // The node did hold the first holder's key, and lost it.
     let truth = told.truth();
     let owner = lease_of(&truth, "client-1").owner.unwrap();
@@ -85,7 +87,7 @@ fn told(seed: u64, guard: bool) -> Told {
 #[test]
 fn with_the_guard_it_does_not_vote_until_every_lease_is_over() {
     for seed in SEEDS {
-        let told = told(seed, true);
+        let told = told(seed, &[CUT, CRASH].concat(), true);
         let report = told.verdicts(&[], &[]);
         let truth = told.truth();
         let (first, second) = (lease_of(&truth, "client-1"), lease_of(&truth, "client-2"));
@@ -113,7 +115,7 @@ fn with_the_guard_it_does_not_vote_until_every_lease_is_over() {
 #[test]
 fn without_the_guard_there_are_two_holders() {
     for seed in SEEDS {
-        let told = told(seed, false);
+        let told = told(seed, &[CUT, CRASH].concat(), false);
         let violated = [
             Checker::WindowExclusion,
             Checker::BeliefOverlap,
@@ -138,5 +140,18 @@ fn without_the_guard_there_are_two_holders() {
                 "client-1 refused"
             ]
         );
+    }
+}
+
+/// The other four nodes remember: exclusion survives as many forgetful nodes as the lease has slack.
+#[test]
+fn without_the_guard_and_with_five_keys_there_is_one() {
+    for seed in SEEDS {
+        let told = told(seed, CRASH, false);
+        told.verdicts(&[], &[]);
+        let truth = told.truth();
+        let (first, second) = (lease_of(&truth, "client-1"), lease_of(&truth, "client-2"));
+        assert!(first.window.end < second.window.start);
+        assert!(first.window.contains(second.invoked.at));
     }
 }

@@ -80,6 +80,7 @@ fn without_fencing_it_undoes_two_updates() {
         let shown = evidence(&report, Checker::EffectOrder);
         assert!(shown.at >= TrueTime::from_millis(91_500));
         assert_eq!(shown.count, 1);
+        // It is one write, however many it undid.
         assert_eq!(count(&report, Checker::EffectOrder, "lost_updates"), 1);
     }
 }

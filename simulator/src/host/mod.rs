@@ -1,7 +1,7 @@
 //! A host: clocks, a process that can be paused and killed, and the kernel under it.
 //!
 //! A [`Host`] is what the world and the nemesis hold; a [`Process`] is what the program on it sees. The program and
-//! everything that it spawns run in a task set of their own behind a gate ([`runner`]): while the process is
+//! everything that it spawns run in a task set of their own behind a gate (`runner`): while the process is
 //! paused nothing of it is polled, its sockets go on buffering, its timers fire when it resumes, and the
 //! kernel beside it still accepts connections. When it dies the task set is dropped, and its sockets with it.
 //!

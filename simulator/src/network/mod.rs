@@ -2,8 +2,8 @@
 //!
 //! turmoil moves bytes at its smallest latency and never delays, drops or breaks anything; what it does under
 //! faults is not what TCP does. Whatever happens to a message happens here: a stream writes its bytes to
-//! turmoil and says what it wrote as a *segment* ([`segment`]); the other end may read these bytes once the
-//! segment has crossed the [`link`]. When it crosses is a function of true time, of the faults on that link,
+//! turmoil and says what it wrote as a *segment* (`segment`); the other end may read these bytes once the
+//! segment has crossed the `link`. When it crosses is a function of true time, of the faults on that link,
 //! and of a latency drawn from (seed, link, direction, connection, sequence), so that what is changed on one
 //! link changes nothing on another.
 //!

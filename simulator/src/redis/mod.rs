@@ -4,9 +4,9 @@
 //! differential property test against both holds it to that. It reads no clock, starts no task, opens no socket and takes no
 //! random number, so a host of the simulated world wraps it in whatever clocks, network and faults it likes.
 //!
-//! In reading order: [`server`] is the whole; [`config`] how it is set up; [`request`] and [`reply`] the wire; [`session`] a
-//! connection; [`command`] the commands, on the [`state`] of a process; [`script`] Lua; [`info`] what INFO says. Below them the
-//! data: [`db`], [`value`], [`binary`], [`number`]; [`expiry`] and eviction; [`persistence`], the disk; [`change`], the
+//! In reading order: `server` is the whole; `config` how it is set up; `request` and `reply` the wire; `session` a
+//! connection; `command` the commands, on the `state` of a process; `script` Lua; `info` what INFO says. Below them the
+//! data: `db`, `value`, `binary`, `number`; `expiry` and eviction; `persistence`, the disk; `change`, the
 //! history.
 //!
 //! What differs from Redis, knowingly: a hash keeps the order of its fields however large it grows; expired keys that nobody

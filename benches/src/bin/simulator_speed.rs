@@ -11,7 +11,7 @@ mod cli {
             memory::Memory,
             plans::{self, Rate},
             speed::Speed,
-            world::{Failed, Load, config, hosts},
+            world::{Failed, Load},
         },
     };
     use clap::{Parser, ValueEnum};
@@ -108,8 +108,6 @@ mod cli {
                     speed.round(round, self.length())?;
                 }
             }
-            let hosts = hosts(&config(1, self.length()));
-            let idle = format!("turmoil, {hosts} idle hosts");
             let mut table = table([
                 "tick, ms",
                 "",
@@ -121,18 +119,19 @@ mod cli {
             ]);
             for speed in &speeds {
                 let simulated = self.length().as_secs_f64() * self.rounds as f64;
-                for (name, samples, load) in [
-                    ("world", &speed.world, Some(speed.load)),
-                    (&idle, &speed.idle, None),
-                ] {
+                let (acquisitions, events) = per(speed.load, simulated);
+                let world = ("world".to_owned(), &speed.world, acquisitions, events);
+                let idle = speed.idle.iter().map(|(hosts, samples)| {
+                    let name = format!("turmoil, idle hosts: {hosts}");
+                    (name, samples, String::new(), String::new())
+                });
+                for (name, samples, acquisitions, events) in std::iter::once(world).chain(idle) {
                     let Some((wall, processor)) = samples.medians() else {
                         continue;
                     };
-                    let (acquisitions, events) =
-                        load.map(|load| per(load, simulated)).unwrap_or_default();
                     table.add_row([
                         speed.tick_ms.to_string(),
-                        name.to_owned(),
+                        name,
                         format!("{wall:.0}"),
                         range(&samples.wall),
                         format!("{processor:.0}"),

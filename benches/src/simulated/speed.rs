@@ -1,6 +1,6 @@
 //! Simulated seconds per second of one core.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use simulator::plan::Plan;
 
@@ -17,8 +17,8 @@ pub struct Speed {
     pub tick_ms: u64,
     /// Of the default world without faults.
     pub world: Samples,
-    /// Of a turmoil with as many hosts that do nothing.
-    pub idle: Samples,
+    /// Of a turmoil whose hosts do nothing, by how many there are: as many as the world has, and one.
+    pub idle: BTreeMap<usize, Samples>,
     /// What happened in all worlds together.
     pub load: Load,
 }
@@ -64,7 +64,7 @@ impl Speed {
         Self {
             tick_ms,
             world: Samples::default(),
-            idle: Samples::default(),
+            idle: BTreeMap::new(),
             load: Load::default(),
         }
     }
@@ -81,6 +81,10 @@ impl Speed {
             self.load += Load::from(&run(config, Plan::default(), seed)?);
             Ok(())
         })?;
-        self.idle.take(length, || idle(hosts, self.tick_ms, length))
+        for hosts in [1, hosts] {
+            let samples = self.idle.entry(hosts).or_default();
+            samples.take(length, || idle(hosts, self.tick_ms, length))?;
+        }
+        Ok(())
     }
 }

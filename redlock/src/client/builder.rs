@@ -333,11 +333,13 @@ impl Builder {
         if count > Quorum::MAX_NODES {
             return Err(BuildError::TooManyNodes(count));
         }
-        let asked = self.quorum.unwrap_or(count / 2 + 1);
-        let quorum = Quorum::new(count, asked).ok_or(BuildError::InvalidQuorum {
-            asked,
-            nodes: count,
-        })?;
+        let quorum = match self.quorum {
+            None => Quorum::majority(count),
+            Some(asked) => Quorum::new(count, asked).ok_or(BuildError::InvalidQuorum {
+                asked,
+                nodes: count,
+            })?,
+        };
         if !valid_prefix(&self.prefix) {
             return Err(BuildError::InvalidPrefix(self.prefix.clone()));
         }

@@ -16,8 +16,8 @@ use crate::{
 /// The world of `seed` under `profile`: the profile's cluster, and a workload that is drawn.
 ///
 /// Times are multiples of the profile's TTL. Clients think for up to a quarter of it, and work for up to a quarter before each of
-/// one to three accesses, so that most leases are contended for and some come near their end. Half of the seeds have
-/// leases renewed, a quarter have two workers per client, a quarter two resources; some extend leases by hand.
+/// two or three accesses; in a third of the seeds for so long that leases are lost before the work is done. Half of the seeds have
+/// leases renewed, a quarter have two workers per client, a quarter two resources; a quarter extend leases by hand.
 pub fn setting(profile: &Profile, seed: u64) -> WorldConfig {
     let mut random = stream(seed, Purpose::Workload, "setting", 0, 0);
     let shape = &profile.shape;
@@ -56,12 +56,17 @@ pub fn setting(profile: &Profile, seed: u64) -> WorldConfig {
 fn workload(ttl_ms: u64, random: &mut ChaCha8Rng) -> Workload {
     let mut one_in = |count| below(random, count) == 0;
     let renews = one_in(2);
+    let overruns = one_in(3);
     Workload {
         resources: if one_in(4) { 2 } else { 1 },
         workers: if one_in(4) { 2 } else { 1 },
         think_ms: Range(0, ttl_ms / 4),
         accesses: if one_in(3) { 3 } else { 2 },
-        work_ms: Range(0, if renews { ttl_ms / 2 } else { ttl_ms / 4 }),
+        work_ms: match (overruns, renews) {
+            (true, false) => Range(ttl_ms / 4, ttl_ms),
+            (true, true) => Range(0, ttl_ms * 2),
+            (false, _) => Range(0, ttl_ms / 4),
+        },
         renews,
         // Half of these ask for less than there is, and some for more than the nodes' maximum.
         extends_to_ms: one_in(4).then_some(Range(ttl_ms / 3, ttl_ms * 3 / 2)),

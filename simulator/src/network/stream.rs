@@ -195,6 +195,9 @@ impl Stream {
 /// Tells the RST that answers a segment from the segments of its own direction.
 const RESET: u64 = 1 << 62;
 
+/// The most bytes that one read takes.
+const AT_ONCE: usize = 4096;
+
 fn broken<T>() -> Poll<io::Result<T>> {
     Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
 }
@@ -208,9 +211,8 @@ impl AsyncRead for Stream {
         loop {
             match self.head(carrier::now(), cx) {
                 Head::Bytes(bytes) => {
-                    let mut room = [0; 4096];
-                    let most = bytes.min(buf.remaining()).min(room.len());
-                    let mut part = ReadBuf::new(&mut room[..most]);
+                    let most = bytes.min(buf.remaining()).min(AT_ONCE);
+                    let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
                     match Pin::new(&mut self.carrier).poll_read(cx, &mut part) {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(done) => {
@@ -219,7 +221,7 @@ impl AsyncRead for Stream {
                                 done.is_ok() && read > 0,
                                 "the carrier lost bytes that were sent: {done:?}"
                             );
-                            buf.put_slice(part.filled());
+                            buf.advance(read);
                             self.taken(read);
                             return Poll::Ready(Ok(()));
                         }

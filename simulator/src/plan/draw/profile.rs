@@ -101,7 +101,7 @@ impl Profile {
     /// - `default`: five nodes, three clients, a TTL of 1 s; everything.
     /// - `network`: the same with network faults only, but more of them.
     /// - `process_and_memory`: pauses, crashes, power losses, and what is done to Redis.
-    /// - `clocks`: clock faults, and pauses to let them bite.
+    /// - `clocks`: clock faults, and pauses to let them bite; three nodes, a TTL of 2 s.
     /// - `tight`: three nodes and a TTL of twenty round trips; everything.
     pub fn named(name: &str) -> Option<Self> {
         let name = Self::NAMES.into_iter().find(|known| *known == name)?;
@@ -119,8 +119,8 @@ impl Profile {
             .collect();
         Some(Self {
             name,
-            shape: shape(name == "tight"),
-            length_ttls: 20,
+            shape: shape(name),
+            length_ttls: if name == "clocks" { 10 } else { 20 },
             odds,
             nodes: vec![
                 Pick::OneNode,
@@ -161,11 +161,12 @@ impl Default for Profile {
     }
 }
 
-const fn shape(is_tight: bool) -> Shape {
-    let (nodes, ttl_ms, latency_us, tick_us) = if is_tight {
-        (3, 50, 1_000, 1_000)
-    } else {
-        (5, 1_000, 1_000, 5_000)
+fn shape(name: &str) -> Shape {
+    // Drift shows in whole milliseconds: long leases and short ticks for clocks.
+    let (nodes, ttl_ms, latency_us, tick_us) = match name {
+        "tight" => (3, 50, 1_000, 1_000),
+        "clocks" => (3, 2_000, 500, 1_000),
+        _ => (5, 1_000, 1_000, 5_000),
     };
     Shape {
         nodes,

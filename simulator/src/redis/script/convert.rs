@@ -63,7 +63,9 @@ pub(super) fn to_lua(lua: &Lua, reply: &Reply, new: bool) -> mlua::Result<Value>
 }
 
 fn list<'a>(lua: &Lua, items: impl Iterator<Item = &'a Reply>, new: bool) -> mlua::Result<Value> {
-    let table = lua.create_table()?;
+    // In RESP3 there may be nils among the items, and what `#` says then depends on how the table grew.
+    let room = if new { 0 } else { items.size_hint().0 };
+    let table = lua.create_table_with_capacity(room, 0)?;
     for (index, item) in items.enumerate() {
         table.raw_set(index + 1, to_lua(lua, item, new)?)?;
     }

@@ -1,11 +1,18 @@
 //! What a program sees of its host.
 
 use std::{
-    cell::RefCell, collections::BTreeMap, future::Future, panic::AssertUnwindSafe, rc::Rc,
+    any::Any,
+    cell::RefCell,
+    collections::BTreeMap,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    rc::Rc,
     sync::Arc,
+    task::{Context, Poll},
 };
 
-use futures::{FutureExt as _, future::LocalBoxFuture};
+use futures::future::LocalBoxFuture;
 
 use super::{runtime::HostRuntime, state::Host};
 use crate::{
@@ -97,13 +104,27 @@ impl Process {
         self.monitors.borrow_mut().extend(monitors);
     }
 
-    /// Accepts connections on `port`.
-    pub(crate) fn listen(&self, port: u16) -> std::io::Result<Listener> {
+    /// Accepts connections on `port` of its host, from now on and for as long as the listener lives. The kernel of
+    /// the host goes on accepting while the process is paused.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` when something of this process listens there already.
+    pub fn listen(&self, port: u16) -> std::io::Result<Listener> {
         Listener::bind(self.host.network(), self.host.id(), port)
     }
 
-    /// Opens a connection to `port` of the host named `server`.
-    pub(crate) async fn connect(&self, server: &str, port: u16) -> std::io::Result<Stream> {
+    /// Opens a connection to `port` of the host named `server`. Waits for as long as the network keeps the request or
+    /// its answer, and while that host has no power.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when there is no such host, `ConnectionRefused` when nobody listens there.
+    ///
+    /// # Cancellation
+    ///
+    /// The server may see a connection that was reset.
+    pub async fn connect(&self, server: &str, port: u16) -> std::io::Result<Stream> {
         network::connect(self.host.network(), self.host.id(), server, port).await
     }
 }
@@ -120,14 +141,64 @@ impl Drop for Monitor {
     reason = "the one place where tasks of simulated processes are made"
 )]
 pub(super) fn spawn(host: Arc<Host>, task: impl Future<Output = ()> + 'static) {
-    tokio::task::spawn_local(async move {
-        if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
-            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-            let message = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            host.panicked(
-                network::now(),
-                message.unwrap_or_else(|| "a panic without a message".to_owned()),
-            );
-        }
+    tokio::task::spawn_local(Task {
+        host,
+        work: Some(Box::pin(task)),
     });
+}
+
+/// A task whose panics are its host's: tokio would keep them to itself, also those of what is dropped with a task
+/// whose process is killed.
+struct Task {
+    host: Arc<Host>,
+    work: Option<LocalBoxFuture<'static, ()>>,
+}
+
+impl Task {
+    fn guarded<R>(&self, act: impl FnOnce() -> R) -> Option<R> {
+        match catch_unwind(AssertUnwindSafe(act)) {
+            Ok(done) => Some(done),
+            Err(panic) => {
+                // Nothing follows from a panic in a world that is being taken down.
+                if let Some(now) = network::try_now() {
+                    self.host.panicked(now, panic_message(&*panic));
+                }
+                None
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        let work = self.work.take();
+        let _ = self.guarded(|| drop(work));
+    }
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(mut work) = self.work.take() {
+            if let Some(Poll::Pending) = self.guarded(|| work.as_mut().poll(cx)) {
+                self.work = Some(work);
+                return Poll::Pending;
+            }
+            self.work = Some(work);
+            self.end();
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
 }

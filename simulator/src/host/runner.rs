@@ -2,18 +2,24 @@
 
 use std::{
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
+use futures::FutureExt as _;
 use tokio::{sync::mpsc, task::LocalSet};
 
 use super::{
-    process::{Process, Program, spawn},
-    state::Host,
+    process::{Process, Program, panic_message, spawn},
+    state::{Host, Trouble},
 };
-use crate::network;
+use crate::{network, time::TrueTime};
+
+/// How often the tasks of one process may ask to go on at one instant. True time stands still while they do, so without
+/// a bound a task that waits for time by asking for it over and over would hang the world. Hundreds are usual.
+const MOST_TURNS: u32 = 10_000;
 
 /// Everything of a host, for as long as the world lasts.
 #[expect(
@@ -30,11 +36,18 @@ pub(crate) async fn run(host: Arc<Host>, program: Program) -> std::io::Result<()
     });
     let accept = network::accept(host.network().clone(), host.id());
     tokio::task::spawn_local(Runner {
-        host,
+        host: host.clone(),
         program,
         running: None,
+        turns: Turns::default(),
     });
-    accept.await
+    match AssertUnwindSafe(accept).catch_unwind().await {
+        Ok(ended) => ended,
+        Err(panic) => {
+            host.panicked(network::now(), panic_message(&*panic));
+            Ok(())
+        }
+    }
 }
 
 struct Running {
@@ -45,21 +58,40 @@ struct Running {
     span: tracing::Span,
 }
 
+/// How often a process was polled since time last moved.
+#[derive(Default)]
+struct Turns {
+    at: TrueTime,
+    count: u32,
+}
+
+impl Turns {
+    fn are_too_many(&mut self, now: TrueTime) -> bool {
+        if self.at != now {
+            *self = Self { at: now, count: 0 };
+        }
+        self.count += 1;
+        self.count > MOST_TURNS
+    }
+}
+
 /// Polls the tasks of a process while it is up and not paused.
 struct Runner {
     host: Arc<Host>,
     program: Program,
     running: Option<Running>,
+    turns: Turns,
 }
 
 impl Runner {
     fn start(&mut self, start: u32) {
         let process = Process::new(self.host.clone(), start - 1);
         let tasks = LocalSet::new();
-        let main = (self.program)(process.clone());
         {
             let _within = tasks.enter();
-            spawn(self.host.clone(), main);
+            let (program, own) = (self.program.clone(), process.clone());
+            // Made inside of its task: a program may do much before it has a future.
+            spawn(self.host.clone(), async move { program(own).await });
         }
         self.running = Some(Running {
             process,
@@ -68,12 +100,8 @@ impl Runner {
             span: tracing::info_span!("host", name = %self.host.name()),
         });
     }
-}
 
-impl Future for Runner {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn turn(&mut self, cx: &mut Context<'_>) {
         let (up, paused, start) = self.host.process(|process| {
             process.runner = Some(cx.waker().clone());
             (process.up, process.pauses > 0, process.starts)
@@ -87,7 +115,7 @@ impl Future for Runner {
             self.running = None;
         }
         if !up || paused {
-            return Poll::Pending;
+            return;
         }
         if self.running.is_none() {
             self.start(start);
@@ -97,6 +125,23 @@ impl Future for Runner {
             // A task set is done when its last task is; a process whose program ended stays up and idle.
             let _ = running.tasks.as_mut().poll(cx);
             running.process.run_monitors(network::now());
+        }
+    }
+}
+
+impl Future for Runner {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let now = network::now();
+        if self.turns.are_too_many(now) {
+            // Not polled again at this instant, so that it ends; the world looks after every tick.
+            self.host.troubled(Trouble::Spinning(now));
+            return Poll::Pending;
+        }
+        // Tasks catch their own panics; this is for monitors, and for what is dropped with a process that dies.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.turn(cx))) {
+            self.host.panicked(now, panic_message(&*panic));
         }
         Poll::Pending
     }

@@ -4,11 +4,11 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use tokio::time::Sleep;
+use tokio::{task::coop::poll_proceed, time::Sleep};
 
 use super::state::Host;
 use crate::{
@@ -55,6 +55,8 @@ impl Future for MonotonicSleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // A task that sleeps for no time over and over must let others have their turn, and be noticed.
+        let turn = ready!(poll_proceed(cx));
         loop {
             let now = network::now();
             let until = self.until;
@@ -62,7 +64,10 @@ impl Future for MonotonicSleep {
                 .host
                 .clocks(|clocks| clocks.map(ClockName::Monotonic).first_reaching(now, until));
             match due {
-                Some(due) if due <= now => return Poll::Ready(()),
+                Some(due) if due <= now => {
+                    turn.made_progress();
+                    return Poll::Ready(());
+                }
                 None => {
                     self.timer = None;
                     self.wait_for_change(cx);

@@ -43,8 +43,17 @@ pub(super) struct ProcessState {
     /// Raised by every start, so that a start right after a death is noticed.
     pub(super) starts: u32,
     pub(super) runner: Option<Waker>,
-    /// The first panic of a task.
-    panic: Option<String>,
+    /// The first thing that went wrong with it.
+    trouble: Option<Trouble>,
+}
+
+/// What no program may do, whatever the plan: it ends the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It panicked, and said this.
+    Panic(String),
+    /// Its tasks woke each other, or themselves, without end at this instant.
+    Spinning(TrueTime),
 }
 
 impl Host {
@@ -211,12 +220,16 @@ impl Host {
                 message: message.clone(),
             },
         );
-        lock(&self.process).panic.get_or_insert(message);
+        self.troubled(Trouble::Panic(message));
     }
 
-    /// What the first task of this host that panicked said.
-    pub fn panic(&self) -> Option<String> {
-        lock(&self.process).panic.clone()
+    pub(super) fn troubled(&self, trouble: Trouble) {
+        lock(&self.process).trouble.get_or_insert(trouble);
+    }
+
+    /// The first thing that went wrong with a program on this host.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        lock(&self.process).trouble.clone()
     }
 }
 

@@ -106,9 +106,24 @@ impl Nemesis {
     }
 
     fn end(&mut self, now: TrueTime, window: usize) {
-        if let Some(fault) = self.active.remove(&window) {
+        if let Some(mut fault) = self.active.remove(&window) {
+            self.keep(&mut fault);
             self.victims.undo(now, &fault);
             self.record(now, EventKind::FaultEnded { window });
+        }
+    }
+
+    /// What two windows do to a host ends when both are over, where it is not something that adds up: being down, and
+    /// what is set on a server. Roles may lead both to one host.
+    fn keep(&self, ending: &mut ResolvedFault) {
+        let kept: Vec<HostName> = self
+            .active
+            .values()
+            .filter(|other| is_one_state(other, ending))
+            .flat_map(ResolvedFault::hosts)
+            .collect();
+        if let ResolvedFault::Process { hosts, .. } | ResolvedFault::Nodes { hosts, .. } = ending {
+            hosts.retain(|host| !kept.contains(host));
         }
     }
 
@@ -205,8 +220,8 @@ impl Victims {
                 NodeFault::ScriptFlush => self.operate(now, hosts, "SCRIPT FLUSH"),
                 // Ended by the window, not by the server.
                 NodeFault::ClientPause => self.operate(now, hosts, "CLIENT PAUSE 1000000000 ALL"),
-                NodeFault::ReadOnly => self.set_replica(hosts, true),
-                NodeFault::MemoryFull => self.operate(now, hosts, "CONFIG SET maxmemory 1"),
+                NodeFault::ReadOnly => self.on_nodes(hosts, |node| node.set_replica(true)),
+                NodeFault::MemoryFull => self.on_nodes(hosts, |node| node.set_full(true)),
             },
         }
     }
@@ -244,9 +259,9 @@ impl Victims {
             }
             ResolvedFault::Nodes { hosts, fault } => match fault {
                 NodeFault::FlushAll | NodeFault::ScriptFlush => {}
-                NodeFault::ClientPause => self.operate(now, hosts, "CLIENT UNPAUSE"),
-                NodeFault::ReadOnly => self.set_replica(hosts, false),
-                NodeFault::MemoryFull => self.operate(now, hosts, "CONFIG SET maxmemory 0"),
+                NodeFault::ClientPause => self.on_nodes(hosts, RedisNode::end_pause),
+                NodeFault::ReadOnly => self.on_nodes(hosts, |node| node.set_replica(false)),
+                NodeFault::MemoryFull => self.on_nodes(hosts, |node| node.set_full(false)),
             },
         }
     }
@@ -259,10 +274,11 @@ impl Victims {
         }
     }
 
-    fn set_replica(&self, hosts: &[HostName], replica: bool) {
-        for node in hosts.iter().filter_map(|name| self.nodes.get(name)) {
-            node.set_replica(replica);
-        }
+    fn on_nodes(&self, hosts: &[HostName], act: impl Fn(&RedisNode)) {
+        hosts
+            .iter()
+            .filter_map(|name| self.nodes.get(name))
+            .for_each(act);
     }
 
     fn strike(&self, now: TrueTime, host: &Arc<Host>, fault: ProcessFault) {
@@ -276,13 +292,33 @@ impl Victims {
     }
 
     fn crash(&self, now: TrueTime, host: &Arc<Host>, power_lost: bool, data_lost: bool) {
-        if host.is_up() {
-            host.crash(now, power_lost, data_lost);
-            if let Some(node) = self.nodes.get(host.name()) {
-                node.crashed(host, now, power_lost, data_lost);
-            }
+        // Of a host that is down already, the machine may still lose its power, and its disk.
+        host.crash(now, power_lost, data_lost);
+        if let Some(node) = self.nodes.get(host.name()) {
+            node.crashed(host, now, power_lost, data_lost);
         }
     }
+}
+
+/// Whether two faults put hosts into one and the same state, which a host is in or is not.
+fn is_one_state(one: &ResolvedFault, other: &ResolvedFault) -> bool {
+    match (one, other) {
+        (
+            ResolvedFault::Process { fault: one, .. },
+            ResolvedFault::Process { fault: other, .. },
+        ) => takes_down(*one) && takes_down(*other),
+        (ResolvedFault::Nodes { fault: one, .. }, ResolvedFault::Nodes { fault: other, .. }) => {
+            one == other
+        }
+        _ => false,
+    }
+}
+
+const fn takes_down(fault: ProcessFault) -> bool {
+    matches!(
+        fault,
+        ProcessFault::Crash { .. } | ProcessFault::PowerLoss { .. }
+    )
 }
 
 fn freeze(now: TrueTime, host: &Host, clocks: &[ClockName]) {

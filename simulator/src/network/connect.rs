@@ -4,11 +4,11 @@ use std::{
     future::poll_fn,
     io,
     sync::{Arc, Mutex},
-    task::Poll,
+    task::{Poll, ready},
 };
 
 use futures::FutureExt as _;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::coop::poll_proceed};
 
 use super::{
     carrier::{self, Carrier},
@@ -102,9 +102,9 @@ pub(crate) async fn connect(
 /// Waits until `segment` has crossed; returns when it did.
 async fn crossed(network: &Network, from: HostId, to: HostId, segment: Segment) -> TrueTime {
     loop {
-        match network.crossing(from, to, &segment) {
+        match network.crossing(carrier::now(), from, to, &segment) {
             Crossing::At(at) if at <= carrier::now() => return at,
-            Crossing::At(at) => carrier::sleep_until(at).await,
+            Crossing::At(at) | Crossing::SentAgain(at) => carrier::sleep_until(at).await,
             Crossing::Blocked => changed(network).await,
             Crossing::Never => std::future::pending().await,
         }
@@ -148,9 +148,10 @@ impl Drop for Opening<'_> {
     }
 }
 
-/// A process that accepts connections on a port of its host.
+/// A process that accepts connections on a port of its host. Dropping it closes the port, and the connections that
+/// nobody accepted.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub struct Listener {
     network: Arc<Network>,
     host: HostId,
     port: u16,
@@ -171,8 +172,21 @@ impl Listener {
         })
     }
 
-    pub(crate) async fn accept(&self) -> Stream {
-        poll_fn(|cx| self.network.poll_accept(self.host, self.port, cx)).await
+    /// The next connection, in the order in which the host's kernel took them.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost.
+    pub async fn accept(&self) -> Stream {
+        poll_fn(|cx| {
+            let turn = ready!(poll_proceed(cx));
+            let accepted = self.network.poll_accept(self.host, self.port, cx);
+            if accepted.is_ready() {
+                turn.made_progress();
+            }
+            accepted
+        })
+        .await
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct Link {
 pub(crate) enum Crossing {
     /// It arrives then, unless something happens to the link before.
     At(TrueTime),
+    /// What was sent so far is lost; it is sent again then, and nobody knows yet how that goes.
+    SentAgain(TrueTime),
     /// Something keeps it that has not ended yet.
     Blocked,
     /// It never does: its sender gave up.
@@ -108,10 +110,11 @@ impl Link {
             .any(|spell| spell.covers(at) && matches!(spell.trouble, Trouble::Blocked(_)))
     }
 
-    /// When `segment` crosses. `receiver_off` says until when the receiving machine is without power at an
+    /// When `segment` crosses, as far as is known at `now`. `receiver_off` says until when the receiving machine is without power at an
     /// instant: `Some(None)` when that has not ended.
     pub(crate) fn crossing(
         &self,
+        now: TrueTime,
         segment: &Segment,
         receiver_off: impl Fn(TrueTime) -> Option<Option<TrueTime>>,
     ) -> Crossing {
@@ -123,6 +126,9 @@ impl Link {
                 .is_some_and(|given_up| transmission > 0 && leaves >= given_up)
             {
                 return Crossing::Never;
+            }
+            if transmission > 0 && leaves > now {
+                return Crossing::SentAgain(leaves);
             }
             match self.transmission(segment, transmission, leaves, &receiver_off) {
                 Transmission::Arrives(at) => return Crossing::At(at),
@@ -230,7 +236,7 @@ mod tests {
     }
 
     fn crossing(link: &Link, segment: &Segment) -> Crossing {
-        link.crossing(segment, |_| None)
+        link.crossing(TrueTime::MAX, segment, |_| None)
     }
 
     #[test]
@@ -264,6 +270,18 @@ mod tests {
     }
 
     #[test]
+    fn how_a_retransmission_goes_is_not_known_before_it_leaves() {
+        let mut link = link();
+        link.begin(MS(10), Trouble::Lossy(1_000_000));
+        let at = |link: &Link, now| link.crossing(MS(now), &sent_at(20), |_| None);
+        assert_eq!(at(&link, 20), Crossing::SentAgain(MS(220)));
+        assert_eq!(at(&link, 220), Crossing::SentAgain(MS(620)));
+        link.end(MS(500), Trouble::Lossy(1_000_000));
+        assert_eq!(at(&link, 619), Crossing::SentAgain(MS(620)));
+        assert_eq!(at(&link, 620), Crossing::At(MS(621)));
+    }
+
+    #[test]
     fn what_its_sender_gave_up_is_not_sent_again() {
         let mut link = link();
         link.begin(MS(10), Trouble::Blocked(Block::Cut));
@@ -289,9 +307,12 @@ mod tests {
     fn a_machine_without_power_gets_the_first_retransmission_after_it_is_up() {
         let link = link();
         let off = |until| move |at| (at >= MS(10) && at < MS(700)).then_some(until);
-        assert_eq!(link.crossing(&sent_at(20), off(None)), Crossing::Blocked);
         assert_eq!(
-            link.crossing(&sent_at(20), off(Some(MS(700)))),
+            link.crossing(MS(30), &sent_at(20), off(None)),
+            Crossing::Blocked
+        );
+        assert_eq!(
+            link.crossing(TrueTime::MAX, &sent_at(20), off(Some(MS(700)))),
             Crossing::At(MS(1_421))
         );
     }

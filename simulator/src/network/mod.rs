@@ -34,12 +34,13 @@ mod stream;
 
 pub(crate) use self::{
     carrier::{now, sleep_until, try_now},
-    connect::{Listener, accept, connect},
+    connect::{accept, connect},
     state::lock,
-    stream::Stream,
 };
 pub use self::{
+    connect::Listener,
     latency::Latency,
     link::{Block, Trouble},
     state::{HostId, Network},
+    stream::Stream,
 };

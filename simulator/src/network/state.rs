@@ -142,7 +142,12 @@ impl Network {
 
     /// The machine loses power: whatever arrives is lost, and its ends of connections go without a word.
     pub fn power_off(&self, at: TrueTime, host: HostId) {
-        self.change(|state| state.hosts[host.0].off.push((at, None)));
+        self.change(|state| {
+            let off = &mut state.hosts[host.0].off;
+            if !matches!(off.last(), Some((_, None))) {
+                off.push((at, None));
+            }
+        });
     }
 
     /// The machine boots.
@@ -182,11 +187,17 @@ impl Network {
         }
     }
 
-    pub(super) fn crossing(&self, from: HostId, to: HostId, segment: &Segment) -> Crossing {
+    pub(super) fn crossing(
+        &self,
+        now: TrueTime,
+        from: HostId,
+        to: HostId,
+        segment: &Segment,
+    ) -> Crossing {
         let mut state = lock(&self.state);
         state.link(self.seed, from, to);
         let off = &state.hosts[to.0].off;
-        state.links[&(from, to)].crossing(segment, |at| {
+        state.links[&(from, to)].crossing(now, segment, |at| {
             let spell = off
                 .iter()
                 .find(|(since, until)| *since <= at && until.is_none_or(|until| at < until));

@@ -4,12 +4,13 @@ use std::{
     fmt, io,
     pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use redlock::NodeStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::coop::poll_proceed,
     time::Sleep,
 };
 
@@ -23,7 +24,11 @@ use super::{
 use crate::{history::HostName, time::TrueTime};
 
 /// One end of a connection between two hosts.
-pub(crate) struct Stream {
+///
+/// What is written leaves at once and in one segment per write; writing never waits. Reading waits for segments to
+/// cross the link, and ends with the end of the peer: with nothing more to read when it closed, with
+/// `ConnectionReset` when it threw the connection away, and not at all when its machine lost power.
+pub struct Stream {
     network: Arc<Network>,
     connection: Arc<Mutex<Connection>>,
     side: Side,
@@ -64,7 +69,7 @@ impl Stream {
     }
 
     /// The host at the other end.
-    pub(crate) fn peer(&self) -> HostName {
+    pub fn peer(&self) -> HostName {
         let host = lock(&self.connection).host(self.side.peer());
         self.network.name(host)
     }
@@ -80,7 +85,7 @@ impl Stream {
         let Some(segment) = incoming.segments.front().copied() else {
             return self.silence(&mut connection, now);
         };
-        match self.network.crossing(from, to, &segment) {
+        match self.network.crossing(now, from, to, &segment) {
             Crossing::At(at) if at.max(incoming.last_arrival) > now => {
                 Head::At(at.max(incoming.last_arrival))
             }
@@ -92,8 +97,29 @@ impl Stream {
                     Content::Reset => Head::Broken,
                 }
             }
+            Crossing::SentAgain(at) => Head::At(at),
             Crossing::Blocked => Head::Change,
-            Crossing::Never => Head::Peer,
+            // What was lost for good lets nothing behind it through but an RST.
+            Crossing::Never => match self.reset_behind(&mut connection, now) {
+                Head::Peer => self.silence(&mut connection, now),
+                found => found,
+            },
+        }
+    }
+
+    /// The RST of a peer that threw the connection away without sending what was lost again.
+    fn reset_behind(&self, connection: &mut Connection, now: TrueTime) -> Head {
+        let (from, to) = connection.way(self.side.peer());
+        let segments = &connection.incoming(self.side).segments;
+        let reset = segments
+            .iter()
+            .find(|segment| segment.content == Content::Reset);
+        match reset.map(|reset| self.network.crossing(now, from, to, reset)) {
+            Some(Crossing::At(at)) if at > now => Head::At(at),
+            Some(Crossing::At(_)) => Head::Broken,
+            Some(Crossing::SentAgain(at)) => Head::At(at),
+            Some(Crossing::Blocked) => Head::Change,
+            Some(Crossing::Never) | None => Head::Peer,
         }
     }
 
@@ -103,24 +129,30 @@ impl Stream {
             return Head::Peer;
         };
         let ((from, to), number) = (connection.way(self.side), connection.number);
-        let mut unknown = false;
+        let (mut unknown, mut again) = (false, None);
         for segment in &connection.outgoing(self.side).segments {
-            match self.network.crossing(from, to, segment) {
+            match self.network.crossing(now, from, to, segment) {
                 Crossing::At(at) if at > since => {
                     let reset =
                         Segment::reset(number, segment.sequence | RESET, at, segment.latency);
-                    return match self.network.crossing(to, from, &reset) {
+                    return match self.network.crossing(now, to, from, &reset) {
                         Crossing::At(at) if at > now => Head::At(at),
                         Crossing::At(_) => Head::Broken,
+                        Crossing::SentAgain(at) => Head::At(at),
                         Crossing::Blocked => Head::Change,
                         Crossing::Never => continue,
                     };
                 }
+                Crossing::SentAgain(at) => again = Some(again.unwrap_or(at).min(at)),
                 Crossing::Blocked => unknown = true,
                 Crossing::At(_) | Crossing::Never => {}
             }
         }
-        if unknown { Head::Change } else { Head::Peer }
+        match again {
+            Some(at) => Head::At(at),
+            None if unknown => Head::Change,
+            None => Head::Peer,
+        }
     }
 
     fn wait_until(&mut self, at: TrueTime, cx: &mut Context<'_>) -> bool {
@@ -187,7 +219,7 @@ impl Stream {
         let head = connection.incoming(self.side).segments.front().copied();
         head.is_some_and(|segment| {
             matches!(segment.content, Content::Data(_))
-                && matches!(self.network.crossing(from, to, &segment), Crossing::At(at) if at <= now)
+                && matches!(self.network.crossing(now, from, to, &segment), Crossing::At(at) if at <= now)
         })
     }
 }
@@ -208,6 +240,7 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let turn = ready!(poll_proceed(cx));
         loop {
             match self.head(carrier::now(), cx) {
                 Head::Bytes(bytes) => {
@@ -223,15 +256,20 @@ impl AsyncRead for Stream {
                             );
                             buf.advance(read);
                             self.taken(read);
+                            turn.made_progress();
                             return Poll::Ready(Ok(()));
                         }
                     }
                 }
                 Head::End => {
                     self.eof = true;
+                    turn.made_progress();
                     return Poll::Ready(Ok(()));
                 }
-                Head::Broken => return broken(),
+                Head::Broken => {
+                    turn.made_progress();
+                    return broken();
+                }
                 Head::At(at) => {
                     if !self.wait_until(at, cx) {
                         return Poll::Pending;
@@ -296,7 +334,11 @@ impl Drop for Stream {
         };
         let host = lock(&self.connection).host(self.side);
         if self.network.is_off(host) {
-            lock(&self.connection).set_end(self.side, End::Silent(now));
+            let mut connection = lock(&self.connection);
+            connection.set_end(self.side, End::Silent(now));
+            // What is on its way arrives; nobody is left to send anything again.
+            connection.outgoing(self.side).give_up(now);
+            connection.wake_both();
             return;
         }
         lock(&self.connection).set_end(self.side, End::Closed);

@@ -14,7 +14,7 @@ use crate::{
     history::{EventKind, HostName, NodeChange, Removal},
     host::{Host, Process, Program},
     network::Stream,
-    redis::{Config, ConnectionId, Now, Received, Server},
+    redis::{Config, ConnectionId, MaxmemoryPolicy, Now, Received, Server},
     time::TrueTime,
 };
 
@@ -32,6 +32,8 @@ struct Node {
     translator: Translator,
     /// Told when another connection ended (CLIENT KILL) or resumed (CLIENT UNPAUSE) one.
     connections: BTreeMap<ConnectionId, Rc<Connection>>,
+    /// The limit that it had before its memory was full, while it is.
+    maxmemory: Option<u64>,
 }
 
 #[derive(Default)]
@@ -67,6 +69,7 @@ impl RedisNode {
                 server: Server::new(config, now),
                 translator: Translator::new(prefix, guarded),
                 connections: BTreeMap::new(),
+                maxmemory: None,
             })),
         };
         node.record(host, TrueTime::ZERO, None);
@@ -81,6 +84,11 @@ impl RedisNode {
     /// Whether a key of the server holds `owner`.
     pub fn holds(&self, owner: &str) -> bool {
         self.node.borrow().translator.holds(owner)
+    }
+
+    /// Whether it gives votes: not when it was never admitted, restarted, or is in quarantine.
+    pub fn votes(&self) -> bool {
+        self.node.borrow().translator.has_vote()
     }
 
     /// The server's process died. What it had not written to the disk, or with `power_lost` what had not been flushed,
@@ -107,6 +115,31 @@ impl RedisNode {
     /// The server becomes a replica, which refuses writes, or a master again.
     pub fn set_replica(&self, replica: bool) {
         self.node.borrow_mut().server.set_replica(replica);
+    }
+
+    /// The server's memory is full, or no longer is. A server that evicts is left as much as it uses, so that every write
+    /// costs it a key; one that does not is left nothing, and refuses writes throughout.
+    pub fn set_full(&self, full: bool) {
+        let node = &mut *self.node.borrow_mut();
+        let config = node.server.config();
+        if full {
+            let (policy, before) = (config.maxmemory_policy, config.maxmemory);
+            node.maxmemory.get_or_insert(before);
+            let left = match policy {
+                MaxmemoryPolicy::Noeviction => 1,
+                _ => node.server.used_memory().saturating_sub(1).max(1),
+            };
+            node.server.set_maxmemory(left);
+        } else if let Some(before) = node.maxmemory.take() {
+            node.server.set_maxmemory(before);
+        }
+    }
+
+    /// Ends a CLIENT PAUSE.
+    pub fn end_pause(&self) {
+        let node = &mut *self.node.borrow_mut();
+        let received = node.server.end_pause();
+        node.pass_on(&received);
     }
 
     /// Runs `command` on the server, as an operator on its host would.

@@ -40,6 +40,10 @@ impl Translator {
         self.held.values().any(|(held, _)| held == owner)
     }
 
+    pub(super) fn has_vote(&self) -> bool {
+        self.voted == Some(true)
+    }
+
     pub(super) fn translate(&mut self, server: &Server, changes: Vec<Change>) -> Vec<NodeChange> {
         let mut said = Vec::new();
         let mut restarted = false;

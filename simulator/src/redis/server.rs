@@ -127,6 +127,29 @@ impl Server {
         self.state.config.replica = replica;
     }
 
+    /// Ends a CLIENT PAUSE. For who is not a client: with ALL it holds everybody's CLIENT UNPAUSE as well.
+    pub fn end_pause(&mut self) -> Received {
+        let mut received = Received::default();
+        self.state.pause = None;
+        for (id, connection) in &mut self.connections {
+            if std::mem::take(&mut connection.held) {
+                received.resumed.push(*id);
+            }
+        }
+        received
+    }
+
+    /// Sets the limit on memory, as CONFIG SET does, also while no process runs: the next one has it.
+    pub fn set_maxmemory(&mut self, bytes: u64) {
+        self.state.config.maxmemory = bytes;
+    }
+
+    /// How much memory it says it uses, in bytes.
+    #[must_use]
+    pub fn used_memory(&self) -> u64 {
+        self.state.used_memory()
+    }
+
     /// Whether the process runs.
     #[must_use]
     pub fn is_running(&self) -> bool {

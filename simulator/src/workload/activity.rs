@@ -106,6 +106,14 @@ impl Activity {
             })
     }
 
+    /// Whether an operation goes on.
+    pub fn is_waiting(&self) -> bool {
+        let entries = self.entries.borrow();
+        entries
+            .values()
+            .any(|entry| matches!(entry.what, What::Operation(_)))
+    }
+
     /// Who waits for what since when, a line each.
     pub fn explain(&self) -> String {
         let mut text = String::new();

@@ -1,9 +1,9 @@
 //! One run of a world.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
-    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
@@ -12,12 +12,17 @@ use std::{
 use futures::future::LocalBoxFuture;
 use redlock::Runtime as _;
 
-use super::config::WorldConfig;
+use super::{
+    config::WorldConfig,
+    outcome::{Failure, Run, no_success_since_heal},
+    replay::Replay,
+    standing,
+};
 use crate::{
     clock::Clocks,
     contender::{Contender, Redlock},
-    history::{History, HostName, Recorder},
-    host::{self, Host, Process, Program},
+    history::{HostName, Recorder},
+    host::{self, Host, Process, Program, Trouble, panic_message},
     nemesis::{Nemesis, Victims},
     network::Network,
     node::RedisNode,
@@ -38,41 +43,6 @@ pub struct World {
     plan: Plan,
     seed: u64,
     program: ClientProgram,
-}
-
-/// What came of a run.
-#[derive(Debug)]
-pub struct Run {
-    /// Everything that happened.
-    pub history: History,
-    /// Why the run itself went wrong, if it did: then its history says nothing.
-    pub failure: Option<Failure>,
-    /// Who waited for what as it ended, a line each.
-    pub waiting: String,
-}
-
-/// How a run itself can go wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Failure {
-    /// A task panicked.
-    Panic {
-        /// On which host.
-        host: HostName,
-        /// What it said.
-        message: String,
-    },
-    /// The world broke down.
-    World(String),
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Panic { host, message } => write!(f, "{host} panicked: {message}"),
-            Self::World(message) => write!(f, "the world broke down: {message}"),
-        }
-    }
 }
 
 /// What the wall clocks show as a world begins, but for their errors: 2025-01-01.
@@ -103,18 +73,30 @@ impl World {
         self
     }
 
-    /// Runs it, to the end or until something panics.
+    /// Runs it, to the end or until something goes wrong with a program or with the world itself.
     pub fn run(self) -> Run {
         let recorder = Recorder::new();
+        let replay = Replay {
+            config: self.config.clone(),
+            plan: self.plan.clone(),
+            seed: self.seed,
+        };
         let mut built = Built::new(self, &recorder);
-        let failure = built.run();
-        let waiting = built.victims.activity.explain();
+        let failure = match catch_unwind(AssertUnwindSafe(|| built.run())) {
+            Ok(failure) => failure,
+            Err(panic) => Some(Failure::World(panic_message(&*panic))),
+        };
+        let waiting = built.explain();
+        let waits = built.victims.activity.is_waiting() || !built.deployment.is_done();
         let history = recorder.into_history();
         built.take_down();
+        let stuck = no_success_since_heal(&history).filter(|_| failure.is_none() && waits);
         Run {
             history,
             failure,
+            stuck,
             waiting,
+            replay,
         }
     }
 }
@@ -124,6 +106,7 @@ struct Built {
     sim: turmoil::Sim<'static>,
     nemesis: Nemesis,
     victims: Victims,
+    deployment: Deployment,
     heal: TrueTime,
     end: TrueTime,
 }
@@ -167,7 +150,14 @@ impl Built {
         let store = maker.host(&names.store);
         maker.run(&store, Store::new(config.fencing).program());
         hosts.insert(names.store.clone(), store);
-        let client = Client::new(&config, &names.nodes, &activity, program);
+        let deployment = Deployment::default();
+        let client = Client {
+            config: Rc::new(config.clone()),
+            nodes: names.nodes.as_slice().into(),
+            activity: activity.clone(),
+            program,
+            deployment: deployment.clone(),
+        };
         for name in &names.clients {
             let host = maker.host(name);
             maker.run(&host, client.program());
@@ -185,6 +175,7 @@ impl Built {
             sim,
             nemesis: Nemesis::new(plan, config.safety(), victims.clone(), recorder.clone()),
             victims,
+            deployment,
             heal: config.safety().into(),
             end: config.length().into(),
         }
@@ -197,6 +188,13 @@ impl Built {
         }
         // A world that broke down cannot do even this.
         let _ = self.sim.step();
+    }
+
+    fn explain(&self) -> String {
+        let now = TrueTime::from(self.sim.elapsed());
+        let mut text = self.deployment.explain();
+        text += &standing::explain(&self.victims, now);
+        text
     }
 
     fn run(&mut self) -> Option<Failure> {
@@ -212,22 +210,30 @@ impl Built {
             } else {
                 self.nemesis.act(now);
             }
-            if let Err(error) = self.sim.step() {
-                return Some(Failure::World(error.to_string()));
+            let stepped = self.sim.step();
+            if let Some(failure) = trouble(&self.victims) {
+                return Some(failure);
             }
-            let panicked = self
-                .victims
-                .hosts
-                .values()
-                .find_map(|host| Some((host.name(), host.panic()?)));
-            if let Some((host, message)) = panicked {
-                return Some(Failure::Panic {
-                    host: host.clone(),
-                    message,
-                });
+            if let Err(error) = stepped {
+                return Some(Failure::World(error.to_string()));
             }
         }
     }
+}
+
+/// What went wrong on a host, if anything did.
+pub(super) fn trouble(victims: &Victims) -> Option<Failure> {
+    let mut hosts = victims.hosts.values();
+    hosts.find_map(|host| {
+        let name = host.name().clone();
+        Some(match host.trouble()? {
+            Trouble::Panic(message) => Failure::Panic {
+                host: name,
+                message,
+            },
+            Trouble::Spinning(at) => Failure::Spinning { host: name, at },
+        })
+    })
 }
 
 /// turmoil, asked for nothing but to carry bytes at its smallest latency.
@@ -291,26 +297,10 @@ struct Client {
     nodes: Rc<[HostName]>,
     activity: Activity,
     program: ClientProgram,
-    /// Whether the cluster is in service.
-    deployed: Rc<Cell<bool>>,
+    deployment: Deployment,
 }
 
 impl Client {
-    fn new(
-        config: &WorldConfig,
-        nodes: &[HostName],
-        activity: &Activity,
-        program: ClientProgram,
-    ) -> Self {
-        Self {
-            config: Rc::new(config.clone()),
-            nodes: nodes.into(),
-            activity: activity.clone(),
-            program,
-            deployed: Rc::default(),
-        }
-    }
-
     fn program(&self) -> Program {
         let client = self.clone();
         Rc::new(move |process| Box::pin(client.clone().start(process)))
@@ -324,15 +314,48 @@ impl Client {
         let redlock = Redlock::new(&process, &*self.nodes, &self.config.redlock)
             .expect("a configuration that works");
         let contender: Rc<dyn Contender> = Rc::new(redlock);
-        while !self.deployed.get() {
-            // One client is the operator who puts the cluster into service.
-            if process.host().name().ends_with("-1") && contender.deploy().await.is_ok() {
-                self.deployed.set(true);
-            } else {
-                process.runtime().sleep(Duration::from_millis(10)).await;
+        // One client is the operator who puts the cluster into service.
+        let is_operator = *process.host().name() == self.operator();
+        while !self.deployment.is_done() {
+            if is_operator {
+                self.deployment.tried(contender.deploy().await);
             }
+            process.runtime().sleep(Duration::from_millis(10)).await;
         }
         let patience = Duration::from_millis(self.config.workload.store_patience_ms);
         (self.program)(Session::new(process, contender, patience, self.activity)).await;
+    }
+
+    fn operator(&self) -> HostName {
+        let hosts = self.config.hosts();
+        hosts.clients.first().cloned().unwrap_or(hosts.store)
+    }
+}
+
+/// Whether the cluster is in service. Clones share it.
+#[derive(Clone, Default)]
+struct Deployment {
+    done: Rc<Cell<bool>>,
+    refused: Rc<RefCell<Option<String>>>,
+}
+
+impl Deployment {
+    fn is_done(&self) -> bool {
+        self.done.get()
+    }
+
+    fn tried(&self, tried: Result<(), String>) {
+        self.done.set(tried.is_ok());
+        *self.refused.borrow_mut() = tried.err();
+    }
+
+    fn explain(&self) -> String {
+        if self.is_done() {
+            return String::new();
+        }
+        match &*self.refused.borrow() {
+            Some(why) => format!("the cluster was not put into service: {why}\n"),
+            None => "nobody has put the cluster into service yet\n".to_owned(),
+        }
     }
 }

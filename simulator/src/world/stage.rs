@@ -4,7 +4,8 @@ use std::{cell::RefCell, collections::BTreeMap, fmt, rc::Rc, sync::Arc, time::Du
 
 use super::{
     config::WorldConfig,
-    run::{Failure, Maker, PREFIX, carrier},
+    outcome::Failure,
+    run::{Maker, PREFIX, carrier, trouble},
 };
 use crate::{
     history::{History, HostName, Recorder},
@@ -225,11 +226,8 @@ fn run<T>(
         if let Err(error) = sim.step() {
             return Err(Failure::World(error.to_string()));
         }
-        for host in victims.hosts.values() {
-            if let Some(message) = host.panic() {
-                let host = host.name().clone();
-                return Err(Failure::Panic { host, message });
-            }
+        if let Some(failure) = trouble(victims) {
+            return Err(failure);
         }
         if let Some(returned) = result.borrow_mut().take() {
             return Ok(returned);

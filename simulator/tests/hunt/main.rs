@@ -1,0 +1,114 @@
+//! What a search says of the client as it is, within its assumptions: nothing.
+//!
+//! `REDLOCK_PLANS` sets how many plans of each profile are run; the default is what CI has time for.
+
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+use std::num::NonZeroUsize;
+
+use simulator::{
+    hunt::{Hunt, Hunted, Where, hunt},
+    plan::draw::Profile,
+    truth::Goal,
+};
+
+fn plans(usual: u64) -> u64 {
+    std::env::var("REDLOCK_PLANS").map_or(usual, |plans| plans.parse().unwrap())
+}
+
+fn within(profile: &str, usual: u64) -> Hunted {
+    hunt(&Hunt {
+        profile: Profile::named(profile).unwrap(),
+        seeds: 0..plans(usual),
+        region: Where::Within,
+        planted: None,
+        threads: NonZeroUsize::new(2).unwrap(),
+        stops_early: false,
+        steers: false,
+    })
+}
+
+fn nothing_is_found(profile: &str, usual: u64) -> Hunted {
+    let hunted = within(profile, usual);
+    let told: Vec<_> = hunted
+        .found
+        .iter()
+        .map(simulator::hunt::Found::story)
+        .collect();
+    assert!(told.is_empty(), "{profile}:\n{}", told.join("\n"));
+    hunted
+}
+
+/// Contention, expiry under a pause, restarts inside a TTL, late grants, split votes, lost replies, publications and quarantines:
+/// a search that saw none of them would say nothing.
+#[test]
+fn nothing_is_found_in_a_tight_cluster_and_the_search_saw_what_it_is_about() {
+    let tally = nothing_is_found("tight", 128).tally;
+    for goal in [
+        Goal::ExpiryWhilePaused,
+        Goal::RestartInsideTtl,
+        Goal::LateGrant,
+        Goal::SplitVote,
+        Goal::LostReply,
+        Goal::PublishRound,
+        Goal::Quarantine,
+    ] {
+        assert!(tally.percent(goal) >= 2, "{goal:?}:\n{tally}");
+    }
+    assert!(tally.percent(Goal::Contention) >= 60, "{tally}");
+    assert!(tally.median_windows() >= 3, "{tally}");
+    assert!(tally.under_fault * 3 >= tally.acquired, "{tally}");
+}
+
+#[test]
+fn nothing_is_found_by_default() {
+    nothing_is_found("default", 12);
+}
+
+#[test]
+fn nothing_is_found_on_a_bad_network() {
+    nothing_is_found("network", 12);
+}
+
+#[test]
+fn nothing_is_found_where_processes_and_memories_fail() {
+    nothing_is_found("process_and_memory", 12);
+}
+
+#[test]
+fn nothing_is_found_under_wrong_clocks() {
+    nothing_is_found("clocks", 12);
+}
+
+/// What is found does not depend on the number of threads, nor does steering.
+#[test]
+fn the_same_search_finds_the_same() {
+    let search = |threads, steers| {
+        hunt(&Hunt {
+            profile: Profile::named("tight").unwrap(),
+            seeds: 500..564,
+            region: Where::Anywhere,
+            planted: None,
+            threads: NonZeroUsize::new(threads).unwrap(),
+            stops_early: false,
+            steers,
+        })
+    };
+    for steers in [false, true] {
+        let (one, three) = (search(1, steers), search(3, steers));
+        assert_eq!(one.tally, three.tally);
+        let found = |hunted: &Hunted| {
+            hunted
+                .found
+                .iter()
+                .map(|found| found.case.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found(&one), found(&three));
+    }
+    assert_ne!(
+        search(1, false).tally,
+        search(1, true).tally,
+        "steering draws other plans"
+    );
+}

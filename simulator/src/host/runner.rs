@@ -18,7 +18,7 @@ use super::{
 use crate::{network, time::TrueTime};
 
 /// How often the tasks of one process may ask to go on at one instant. True time stands still while they do, so without
-/// a bound a task that waits for time by asking for it over and over would hang the world. Hundreds are usual.
+/// a bound a task that waits for time by asking for it over and over would hang the world. Busy hosts need fewer than 40.
 const MOST_TURNS: u32 = 10_000;
 
 /// Everything of a host, for as long as the world lasts.

@@ -1,12 +1,12 @@
 //! What a Redis server still knows after its process was killed or its machine lost power, in each of its modes.
 
 use simulator::{
-    history::{NodeChange, Removal},
+    history::{EventKind, NodeChange, Removal},
     redis::{Persistence, SavePoint},
     world::WorldConfig,
 };
 
-use crate::lab::{Notes, ask, ask_on, changes, config, fault, ms, name, pause_ms, run, until};
+use crate::lab::{Notes, ask, ask_on, changes, config, fault, ms, name, of, pause_ms, run, until};
 
 /// How often a key is written: `k0` at 1,000 and so on, until the node dies at 4,700: between two seconds of the wall clock,
 /// by which Redis writes.
@@ -55,6 +55,14 @@ fn persists(mode: Persistence, kind: &str, fields: &str) -> Kept {
             }
         }
     });
+    let lives = of(&run.history, "node-1").filter(|(_, kind)| {
+        matches!(
+            kind,
+            EventKind::Crashed { .. } | EventKind::Started { incarnation: 1 }
+        )
+    });
+    let lives: Vec<_> = lives.map(|(at, _)| at).collect();
+    assert_eq!(lives, [DEATH, DEATH + 1_000], "it died and started again");
     let acknowledged = acknowledged.take();
     let found = found.take();
     assert!(found.len() > 25 && found.len() == acknowledged.len());

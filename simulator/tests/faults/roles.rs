@@ -107,12 +107,22 @@ fn minority_and_majority_are_parts_of_the_nodes() {
     let faults = ["minority", "majority", "nodes", "clients", "store"]
         .map(|role| fault("pause", &format!("target='{role}'"), 4_000, 20))
         .concat();
-    let hits = hit(&world(5, &faults));
+    let history = world(5, &faults);
+    let hits = hit(&history);
     assert_eq!(hits[0], ["node-1", "node-2"]);
     assert_eq!(hits[1], ["node-3", "node-4", "node-5"]);
     assert_eq!(hits[2].len(), 5);
     assert_eq!(hits[3], ["client-1", "client-2", "client-3"]);
     assert_eq!(hits[4], ["store"]);
+    // Both parts, the nodes, the clients and the store are everybody.
+    for host in ["node-1", "node-5", "client-1", "client-3", "store"] {
+        let paused = of(&history, host).filter(|(_, kind)| **kind == EventKind::Paused);
+        assert_eq!(
+            paused.map(|(at, _)| at).collect::<Vec<_>>(),
+            [4_000],
+            "{host}"
+        );
+    }
 }
 
 /// A role that nobody plays hits nobody: but for the record that it did, nothing is different.

@@ -4,6 +4,21 @@
 //!
 //! Never a model of the client: it runs the same code and sends the same bytes as in production.
 //!
+//! # In reading order
+//!
+//! - [`clock`] and [`host`]: clocks that drift and jump, processes that pause and die, the client's seam to both.
+//! - [`network`]: what links do to what is sent.
+//! - [`redis`] and [`node`]: a simulated Redis server, and one on a host. [`store`]: what locks protect.
+//! - [`contender`] and [`workload`]: lock systems under test, and what clients do with them.
+//! - [`plan`]: faults as data. [`world`]: all of it together, run from a configuration, a plan and a seed.
+//! - [`history`], [`truth`], [`checkers`], [`timeline`], [`mod@trace`]: what happened, what was true, what was violated, and how to look at it.
+//! - [`hunt`]: the search for violations.
+//!
+//! # What it does not show
+//!
+//! Whatever is not in the model: a kernel that reorders, a disk that lies, a compiler's bug, two processes on one clock that disagree. Latencies
+//! shorter than a tick are a tick. The servers are ours, held to real ones by their replies. Speed means nothing here.
+//!
 //! # Test a service of yours
 //!
 //! A service that locks can run in this world as well, with an invariant of its own that is checked on its own books: a

@@ -15,8 +15,54 @@ use simulator::{
     hunt::{Case, Planted},
 };
 
-/// Bugs that no search has found yet, and why.
-const NOT_FOUND: &[(&str, &str)] = &[];
+/// Bugs for which no case is saved, and what is known of why. "Cut short" says that the search was ended before its plans
+/// were: nothing follows from it.
+const NOT_FOUND: &[(&str, &str)] = &[
+    (
+        "no-drift-allowance",
+        "not in 300 plans of `tight`; in `clocks` cut short",
+    ),
+    (
+        "extend-reacquires",
+        "not searched; supposed harmless alone, as no round starts after the deadline and a lost node never counts again",
+    ),
+    (
+        "timed-out-is-refused",
+        "not searched; supposed to cost at most a TTL of availability, which no checker bounds",
+    ),
+    (
+        "no-restart-guard",
+        "cut short in `tight` with this workload; found there with an earlier one",
+    ),
+    ("plain-maximum", "cut short in `tight`"),
+    (
+        "publish-unguarded",
+        "not in 500 plans of `tight`; other profiles not searched",
+    ),
+    ("publish-outside-s", "`tight` only, without result"),
+    (
+        "release-overtakes",
+        "not searched; supposed to leave a key for at most a TTL, which no checker bounds",
+    ),
+    ("loss-signal-late", "cut short in `tight`"),
+    (
+        "renewal-after-release",
+        "not in 500 plans of `tight`; other profiles not searched",
+    ),
+    (
+        "rounds-mixed",
+        "not in 500 plans of `tight`; other profiles not searched",
+    ),
+    ("quarantine-short", "`tight` only, cut short"),
+    (
+        "late-grant-unpublished",
+        "not searched; supposed harmless within the assumptions, as a later quorum meets the one that confirmed",
+    ),
+    (
+        "proposal-unclamped",
+        "not searched; needs nodes that forget one after the other while nobody acquires",
+    ),
+];
 
 fn saved() -> BTreeMap<String, (Case, BTreeSet<Checker>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("planted");

@@ -113,6 +113,8 @@ impl Measure {
                     break;
                 };
                 from = found.case.seed.saturating_add(1);
+                let windows = found.case.plan.windows.len();
+                eprintln!("{planted}: plan {from} of `{name}`, {windows} windows; shrinking");
                 if let Some((checker, small)) = make_small(&found) {
                     return Some(Caught {
                         profile: name,
@@ -183,7 +185,8 @@ const ABOUT: &str = "\
 # Planted bugs
 
 Each file is a case in which one rule is left out and a checker sees it: world, seed and faults, made small, with what happens as
-a comment on top. All plans were drawn within the lock's assumptions, where the complete client violates nothing. Made by
+a comment on top. All plans were drawn within the lock's assumptions, and with the rule in place none of the files shows
+anything. Made by
 `cargo run --release -p simulator --features planted-bugs --bin redlock-hunt -- planted`; `redlock-hunt replay FILE` shows one
 again.
 

@@ -39,7 +39,7 @@ const NOT_FOUND: &[(&str, &str)] = &[
         "publish-unguarded",
         "not in 500 plans of `tight`; other profiles not searched",
     ),
-    ("publish-outside-s", "`tight` only, without result"),
+    ("publish-outside-s", "cut short in `tight`"),
     (
         "release-overtakes",
         "not searched; supposed to leave a key for at most a TTL, which no checker bounds",
@@ -53,7 +53,7 @@ const NOT_FOUND: &[(&str, &str)] = &[
         "rounds-mixed",
         "not in 500 plans of `tight`; other profiles not searched",
     ),
-    ("quarantine-short", "`tight` only, cut short"),
+    ("quarantine-short", "cut short in `tight`"),
     (
         "late-grant-unpublished",
         "not searched; supposed harmless within the assumptions, as a later quorum meets the one that confirmed",

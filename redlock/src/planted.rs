@@ -48,7 +48,7 @@ pub enum Bug {
     RoundsMixed,
     /// Neither client nor node refuses a TTL above the maximum.
     TtlAboveMax,
-    /// The quarantine ends a tenth early.
+    /// The quarantine lasts a quarter of the largest TTL, on the node and for the client that measures it.
     QuarantineShort,
     /// A node whose grant came late is not told the fencing token.
     LateGrantUnpublished,
@@ -102,6 +102,62 @@ impl Bug {
             .map(|(bug, _)| *bug)
     }
 
+    /// What is done without the rule, in a sentence.
+    pub const fn left_out(self) -> &'static str {
+        match self {
+            Self::NoDriftAllowance => "V(ttl) = ttl.",
+            Self::ValidityFromWrongStart => {
+                "Validity is counted from the moment the quorum answered, not from before the first byte was sent."
+            }
+            Self::ClockStopsInSuspend => {
+                "Elapsed time is what CLOCK_MONOTONIC_RAW says alone: it stops in suspend."
+            }
+            Self::ReleaseWithoutOwnerCheck => "A release deletes the key whoever owns it.",
+            Self::ExtendReacquires => "An extension sets a key that is gone again.",
+            Self::ExtendShortens => {
+                "An extension sets the TTL it was asked for also where more is left."
+            }
+            Self::TimedOutIsRefused => {
+                "A call that was not answered in time counts as refused, and is sent no release."
+            }
+            Self::QuorumOfReachable => {
+                "The quorum is a majority of the nodes that could be reached."
+            }
+            Self::QuorumOfHalf => "The quorum is ⌊N/2⌋.",
+            Self::NoRestartGuard => "A node that restarted or was flushed votes at once.",
+            Self::PlainMaximum => {
+                "The fencing token is the largest counter answered, whoever holds it."
+            }
+            Self::PublishUnguarded => {
+                "A publication raises the counter also where the key is no longer ours."
+            }
+            Self::PublishOutsideS => {
+                "Publications to nodes that did not grant count as confirmations."
+            }
+            Self::OneTokenForAllAttempts => "Every attempt of a request uses the same owner token.",
+            Self::ReleaseOvertakes => {
+                "A release is sent on a connection of its own, and may overtake the call that it is to undo."
+            }
+            Self::LossSignalLate => {
+                "A lease is known to be lost half its validity after its deadline, a second at most."
+            }
+            Self::RenewalAfterRelease => {
+                "A release while a renewal is under way is forgotten, and the renewal goes on."
+            }
+            Self::RoundsMixed => {
+                "A confirmation counts from the start of the newest round of renewal, whichever round it answers."
+            }
+            Self::TtlAboveMax => "Neither client nor node refuses a TTL above the maximum.",
+            Self::QuarantineShort => {
+                "The quarantine lasts a quarter of the largest TTL, on the node and for the client that measures it."
+            }
+            Self::LateGrantUnpublished => {
+                "A node whose grant came late is not told the fencing token."
+            }
+            Self::ProposalUnclamped => "Nodes take any proposal for a fencing counter.",
+        }
+    }
+
     /// What it changes in the scripts, as text to find and text to put there.
     const fn in_scripts(self) -> &'static [(&'static str, &'static str)] {
         match self {
@@ -127,6 +183,10 @@ impl Bug {
                 "local stored",
             )],
             Self::PublishOutsideS => Self::PublishUnguarded.in_scripts(),
+            Self::QuarantineShort => &[(
+                "redis.call('SET', KEYS[3], nonce, 'PX', length)",
+                "redis.call('SET', KEYS[3], nonce, 'PX', math.ceil(length / 4))",
+            )],
             Self::TtlAboveMax => &[
                 ("if ttl > max then return {'ttl_above_max', max} end", ""),
                 ("and tonumber(ARGV[2]) <= tonumber(max_ms) then", "then"),

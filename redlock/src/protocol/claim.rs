@@ -126,6 +126,9 @@ pub struct Claim {
     freed: bool,
     #[cfg(feature = "planted-bugs")]
     newest_until: Duration,
+    /// The release came during a renewal and was forgotten.
+    #[cfg(feature = "planted-bugs")]
+    forgot: bool,
 }
 
 impl Claim {
@@ -145,6 +148,8 @@ impl Claim {
             freed: false,
             #[cfg(feature = "planted-bugs")]
             newest_until: Duration::ZERO,
+            #[cfg(feature = "planted-bugs")]
+            forgot: false,
         }
     }
 
@@ -252,13 +257,17 @@ impl Claim {
     /// The holder lets go, or the acquirer goes away: every node that may hold our key is released.
     /// Returns whether this call was the first. Wins over a renewal in flight.
     pub fn release(&mut self) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        if let Phase::Holding(holding) = &self.phase {
+            self.forgot |= planted!(RenewalAfterRelease) && holding.is_renewing();
+            if self.forgot {
+                return false;
+            }
+        }
         let first = match &mut self.phase {
             Phase::Asking => {
                 self.fail(Failure::Cancelled);
                 return true;
-            }
-            Phase::Holding(holding) if planted!(RenewalAfterRelease) && holding.is_renewing() => {
-                false
             }
             Phase::Holding(holding) => holding.release(),
             Phase::Failed(_) => false,

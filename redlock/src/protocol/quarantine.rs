@@ -62,7 +62,7 @@ impl<N: PartialEq> Wait<N> {
         let heard = self.current.as_ref()?;
         let mut measured = now.least_since(&heard.first);
         if planted!(QuarantineShort) {
-            measured += heard.length / 10;
+            measured += heard.length / 4 * 3;
         }
         Some(
             drift

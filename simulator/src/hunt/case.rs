@@ -74,7 +74,10 @@ impl Case {
             case
         };
         let shrunk = shrink::shrink(small, budget, |small| {
-            grown(small).judge().violates().contains(&checker)
+            // Nothing is locked on no node; such a world cannot even be made.
+            small.nodes > 0
+                && small.clients > 0
+                && grown(small).judge().violates().contains(&checker)
         })?;
         Some(ShrunkCase {
             case: grown(&shrunk.case),

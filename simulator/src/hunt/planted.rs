@@ -51,6 +51,15 @@ impl Planted {
         &self.0
     }
 
+    /// What is done without the rule, in a sentence.
+    pub fn left_out(&self) -> &'static str {
+        #[cfg(feature = "planted-bugs")]
+        if let Some(bug) = redlock::planted::Bug::named(&self.0) {
+            return bug.left_out();
+        }
+        "The store checks tokens on writes only."
+    }
+
     pub(super) fn is_of_store(&self) -> bool {
         self.0 == Self::FENCING_NOT_ON_READS
     }

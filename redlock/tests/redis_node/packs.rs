@@ -22,10 +22,16 @@ fn locks(name: &str, count: usize) -> Vec<Arc<LockKey>> {
 /// What is asked for: a lock, an owner, a verb.
 type Asked = (Arc<LockKey>, OwnerToken, Verb);
 
+/// Each with a proposal of its own, as long as they are not made faster than one per microsecond: two on one stripe with the same
+/// proposal are not the usual case.
 fn acquires(locks: &[Arc<LockKey>]) -> Vec<Asked> {
-    let asked = locks
-        .iter()
-        .map(|lock| (lock.clone(), owner(), acquire(TEN)));
+    let asked = locks.iter().zip(1..).map(|(lock, later)| {
+        let mut verb = acquire(TEN);
+        if let Verb::Acquire { proposal, .. } = &mut verb {
+            *proposal += later;
+        }
+        (lock.clone(), owner(), verb)
+    });
     asked.collect()
 }
 

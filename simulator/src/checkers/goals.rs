@@ -104,7 +104,8 @@ fn split_votes(truth: &Truth<'_>) -> u64 {
     let mut edges: BTreeMap<&str, Vec<(TrueTime, bool, &str)>> = BTreeMap::new();
     for tenure in truth.keys.tenures() {
         let edges = edges.entry(tenure.key).or_default();
-        for held in &tenure.held {
+        // A key that was gone as it was set held nothing.
+        for held in tenure.held.iter().filter(|held| !held.is_empty()) {
             edges.push((held.start, true, tenure.owner));
             edges.push((held.end, false, tenure.owner));
         }

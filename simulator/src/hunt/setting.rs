@@ -50,7 +50,7 @@ pub fn setting(profile: &Profile, seed: u64) -> WorldConfig {
         },
         workload: workload(ttl_ms, &mut random),
         safety_ms: millis(profile.heal()),
-        liveness_ms: ttl_ms.saturating_mul(5),
+        liveness_ms: ttl_ms.saturating_mul(4),
         ..WorldConfig::default()
     }
 }

@@ -182,7 +182,7 @@ const fn odds(family: Family, most: u64) -> Odds {
         Family::Crash | Family::PowerLoss => from_to(5, 2_500),
         Family::ClockDrift => from_to(500, 20_000),
         Family::StopMachine | Family::ClockFreeze => from_to(1, 1_500),
-        _ => from_to(50, 4_000),
+        _ => from_to(150, 4_500),
     };
     let size = match family {
         Family::Slow => from_to(1, 1_500),

@@ -30,10 +30,6 @@ const NOT_FOUND: &[(&str, &str)] = &[
         "timed-out-is-refused",
         "not searched; supposed to cost at most a TTL of availability, which no checker bounds",
     ),
-    (
-        "no-restart-guard",
-        "cut short in `tight` with this workload; found there with an earlier one",
-    ),
     ("plain-maximum", "cut short in `tight`"),
     (
         "publish-unguarded",
@@ -44,7 +40,10 @@ const NOT_FOUND: &[(&str, &str)] = &[
         "release-overtakes",
         "not searched; supposed to leave a key for at most a TTL, which no checker bounds",
     ),
-    ("loss-signal-late", "cut short in `tight`"),
+    (
+        "loss-signal-late",
+        "in `tight` its watcher only spins, which ends the run; not searched elsewhere",
+    ),
     (
         "renewal-after-release",
         "not in 500 plans of `tight`; other profiles not searched",
@@ -53,7 +52,6 @@ const NOT_FOUND: &[(&str, &str)] = &[
         "rounds-mixed",
         "not in 500 plans of `tight`; other profiles not searched",
     ),
-    ("quarantine-short", "cut short in `tight`"),
     (
         "late-grant-unpublished",
         "not searched; supposed harmless within the assumptions, as a later quorum meets the one that confirmed",

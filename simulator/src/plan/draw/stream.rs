@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use rand_chacha::{
-    ChaCha8Rng,
-    rand_core::{Rng, SeedableRng},
-};
+use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 /// One of the streams that belong to the drawing of plans from a seed. Streams do not influence each other: what is
 /// drawn for one kind of fault is the same whatever is drawn for the others.

@@ -18,7 +18,6 @@ mod tally;
 pub use self::{
     case::{Case, Judged, ShrunkCase},
     planted::Planted,
-    save::SavedError,
     search::{Found, Hunt, Hunted, Where, hunt},
     setting::setting,
     tally::Tally,

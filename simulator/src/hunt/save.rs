@@ -1,8 +1,7 @@
 //! Cases as files.
 //!
-//! TOML: `seed`, `planted` (a rule that is switched off; none if absent), `violates` (names of checkers; empty when the case
-//! violates nothing), the table `[world]` (see [`WorldConfig`]; what is absent has its default), and the plan's
-//! `[[fault]]` tables as in [`mod@crate::plan::format`].
+//! A case is saved as what it takes to run it again ([`Replay`]), with two fields in front: `planted` (the rule that is switched
+//! off; none if absent) and `violates` (names of checkers; empty when the case violates nothing).
 
 use std::collections::BTreeSet;
 
@@ -11,41 +10,16 @@ use serde::{Deserialize, Serialize};
 use super::{case::Case, planted::Planted};
 use crate::{
     checkers::Checker,
-    plan::{Plan, PlanError},
-    world::WorldConfig,
+    world::{Replay, ReplayError},
 };
 
-/// Why a file is no case.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SavedError {
-    /// It is no TOML, or a field is wrong.
-    #[error("{file}: {error}")]
-    Toml {
-        /// Which file.
-        file: String,
-        /// Where and what.
-        error: Box<toml::de::Error>,
-    },
-    /// The plan in it is wrong.
-    #[error("{0}")]
-    Plan(#[from] PlanError),
-}
-
+/// What a case's file says besides how to run it.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    seed: u64,
+struct Said {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     planted: Option<Planted>,
     #[serde(default)]
     violates: BTreeSet<Checker>,
-    #[serde(default)]
-    world: WorldConfig,
-    /// Read by the plan's own format, which says where a mistake is.
-    #[serde(default, skip_serializing)]
-    #[expect(dead_code, reason = "allowed here, read there")]
-    fault: Vec<toml::Table>,
 }
 
 impl Case {
@@ -53,56 +27,46 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// When a number in it is too large for TOML.
+    /// When something in it has no form in TOML.
     pub fn to_toml(
         &self,
         violates: &BTreeSet<Checker>,
         story: &str,
     ) -> Result<String, toml::ser::Error> {
-        let head = Head {
-            seed: self.seed,
+        let said = Said {
             planted: self.planted.clone(),
             violates: violates.clone(),
-            world: self.config.clone(),
-            fault: Vec::new(),
         };
         let comment: String = story
             .lines()
             .map(|line| format!("# {line}").trim_end().to_owned() + "\n")
             .collect();
-        Ok(format!(
-            "{comment}\n{}\n{}",
-            toml::to_string(&head)?,
-            self.plan.to_toml()
-        ))
+        let replay = Replay {
+            config: self.config.clone(),
+            plan: self.plan.clone(),
+            seed: self.seed,
+        };
+        Ok(format!("{comment}\n{}{replay}", toml::to_string(&said)?))
     }
 
-    /// Reads a case and what it is said to violate.
+    /// Reads a case and what it is said to violate; `file` is only shown.
     ///
     /// # Errors
     ///
-    /// See [`SavedError`].
-    pub fn from_toml(file: &str, text: &str) -> Result<(Self, BTreeSet<Checker>), SavedError> {
-        let head: Head = toml::from_str(text).map_err(|error| SavedError::Toml {
+    /// What is wrong with it, and where.
+    pub fn from_toml(file: &str, text: &str) -> Result<(Self, BTreeSet<Checker>), ReplayError> {
+        let replay = Replay::parse(file, text)?;
+        let said: Said = toml::from_str(text).map_err(|source| ReplayError::Config {
             file: file.to_owned(),
-            error: Box::new(error),
+            source: Box::new(source),
         })?;
-        // The same text with all but the faults left blank, so that lines and columns stay.
-        let start = text.find("[[fault]]").unwrap_or(text.len());
-        let blank: String = text[..start]
-            .chars()
-            .map(|c| if c == '\n' { c } else { ' ' })
-            .collect();
-        let plan = Plan::parse(file, &(blank + &text[start..]))?;
-        Ok((
-            Self {
-                config: head.world,
-                plan,
-                seed: head.seed,
-                planted: head.planted,
-            },
-            head.violates,
-        ))
+        let case = Self {
+            config: replay.config,
+            plan: replay.plan,
+            seed: replay.seed,
+            planted: said.planted,
+        };
+        Ok((case, said.violates))
     }
 }
 
@@ -116,14 +80,14 @@ mod tests {
 
     #[test]
     fn a_case_reads_back_as_it_was() {
-        for seed in 0..20 {
+        for seed in (0..20).chain([u64::MAX]) {
             let profile = Profile::default();
-            let (config, plan) = (setting(&profile, seed), draw(seed, &profile));
             let case = Case {
-                config,
-                plan,
+                config: setting(&profile, seed),
+                plan: draw(seed, &profile),
                 seed,
-                planted: None,
+                planted: (seed % 2 == 0)
+                    .then(|| Planted::named(Planted::FENCING_NOT_ON_READS).unwrap()),
             };
             let violates = BTreeSet::from([Checker::Fencing]);
             let text = case
@@ -142,15 +106,18 @@ mod tests {
 
     #[test]
     fn mistakes_are_shown_where_they_are() {
-        let wrong = Case::from_toml("a.toml", "seed = 1\nseeed = 2\n")
-            .unwrap_err()
-            .to_string();
+        let wrong = |text: &str| Case::from_toml("a.toml", text).unwrap_err().to_string();
+        let field = wrong("seed = 1\nseeed = 2\n");
         assert!(
-            wrong.contains("a.toml") && wrong.contains("seeed"),
-            "{wrong}"
+            field.contains("a.toml") && field.contains("seeed"),
+            "{field}"
         );
-        let text = "seed = 1\n\n[[fault]]\nkind = \"pauze\"\n";
-        let wrong = Case::from_toml("b.toml", text).unwrap_err().to_string();
-        assert!(wrong.contains("b.toml:4:"), "{wrong}");
+        let fault = wrong("seed = 1\n\n[[fault]]\nkind = \"pauze\"\n");
+        assert!(fault.contains("a.toml:4:"), "{fault}");
+        let bug = wrong("seed = 1\nplanted = \"no-such-rule\"\n");
+        assert!(
+            bug.contains("no-such-rule") && bug.contains("fencing-not-on-reads"),
+            "{bug}"
+        );
     }
 }

@@ -70,6 +70,11 @@ struct Head {
     _faults: Option<IgnoredAny>,
     #[serde(default, rename = "end_ms", skip_serializing)]
     _end: Option<IgnoredAny>,
+    /// What the search says of a case ([`crate::hunt`]); a run does not depend on it.
+    #[serde(default, rename = "planted", skip_serializing)]
+    _planted: Option<IgnoredAny>,
+    #[serde(default, rename = "violates", skip_serializing)]
+    _violates: Option<IgnoredAny>,
 }
 
 /// TOML has no integers above those of 64 bits with a sign: larger seeds are text.
@@ -115,7 +120,9 @@ impl Replay {
         let plan = file::read(file_name, text, |fields| {
             // Looked at above.
             let _ = fields.required("seed");
-            let _ = fields.optional("config");
+            for other in ["config", "planted", "violates"] {
+                let _ = fields.optional(other);
+            }
             let end = fields
                 .optional("end_ms")
                 .and_then(|value: Value<'_>| value.ms());
@@ -168,6 +175,8 @@ impl fmt::Display for Replay {
             config: self.config.clone(),
             _faults: None,
             _end: None,
+            _planted: None,
+            _violates: None,
         };
         let head = toml::to_string(&head).map_err(|_| fmt::Error)?;
         write!(f, "{head}\n{}", self.plan.to_toml())

@@ -58,6 +58,9 @@ pub struct WorldConfig {
     pub fencing: Fencing,
     /// What clients do.
     pub workload: Workload,
+    /// What single clients do instead: the first entry is that of `client-1`, and so on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Workload>,
     /// Length of the first phase, in milliseconds: the plan's faults fall.
     pub safety_ms: u64,
     /// Length of the second phase, in milliseconds, after the world healed.
@@ -78,6 +81,7 @@ impl Default for WorldConfig {
             redlock: RedlockSettings::default(),
             fencing: Fencing::default(),
             workload: Workload::default(),
+            parts: Vec::new(),
             safety_ms: 20_000,
             liveness_ms: 10_000,
             records_segments: false,
@@ -91,10 +95,21 @@ impl WorldConfig {
         Hosts::numbered(self.nodes, self.clients)
     }
 
+    /// What the client of that name does.
+    pub fn workload_of(&self, client: &str) -> &Workload {
+        let clients = self.hosts().clients;
+        let place = clients.iter().position(|name| **name == *client);
+        place
+            .and_then(|place| self.parts.get(place))
+            .unwrap_or(&self.workload)
+    }
+
     /// What checkers must know of it.
     pub fn facts(&self) -> Facts {
         let names = self.hosts();
-        let resources = (1..=self.workload.resources).map(|number| format!("r{number}"));
+        let workloads = self.parts.iter().chain([&self.workload]);
+        let count = workloads.map(|workload| workload.resources).max();
+        let resources = (1..=count.unwrap_or_default()).map(|number| format!("r{number}"));
         Facts {
             quorum: self.redlock.quorum.unwrap_or(self.nodes / 2 + 1),
             expiry: match self.server.expiry {

@@ -55,9 +55,11 @@ pub(super) const PREFIX: &str = "redlock";
 impl World {
     /// A world whose clients run the configured workload.
     pub fn new(config: WorldConfig, plan: Plan, seed: u64) -> Self {
-        let workload = config.workload.clone();
-        let program: ClientProgram =
-            Rc::new(move |session| Box::pin(work(session, workload.clone(), seed)));
+        let own = config.clone();
+        let program: ClientProgram = Rc::new(move |session| {
+            let workload = own.workload_of(session.process().host().name()).clone();
+            Box::pin(work(session, workload, seed))
+        });
         Self {
             config,
             plan,
@@ -322,7 +324,9 @@ impl Client {
             }
             process.runtime().sleep(Duration::from_millis(10)).await;
         }
-        let patience = Duration::from_millis(self.config.workload.store_patience_ms);
+        let name = process.host().name().clone();
+        let workload = self.config.workload_of(&name);
+        let patience = Duration::from_millis(workload.store_patience_ms);
         (self.program)(Session::new(process, contender, patience, self.activity)).await;
     }
 

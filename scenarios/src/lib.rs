@@ -8,7 +8,10 @@
 )]
 #![cfg(unix)]
 
+pub mod catalogue;
 pub mod demo;
 pub mod endure;
 pub mod live;
 pub mod preflight;
+pub mod runs;
+pub mod scenario;

@@ -15,7 +15,7 @@ mod runtime;
 mod sleep;
 mod state;
 
-pub(crate) use self::{process::panic_message, runner::run, state::Trouble};
+pub(crate) use self::{process::panic_message, runner::run, state::Breakdown};
 pub use self::{
     process::{Monitor, Process, Program},
     runtime::{HostConnector, HostRuntime},

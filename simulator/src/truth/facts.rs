@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Ppm, history::HostName};
+use crate::{clock::Ppm, history::HostName, redis::ExpiryRule};
 
 /// What the world knew when it was built. Part of the manifest of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,28 +61,6 @@ impl Facts {
     /// How many nodes must be unable to vote for somebody else so that nobody else can reach a quorum: N − q + 1.
     pub fn blocking(&self) -> usize {
         (self.nodes.len() + 1).saturating_sub(self.quorum)
-    }
-}
-
-/// When a key with the expiry `when` (milliseconds on the node's wall clock) is gone, `now` being the clock's
-/// whole milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExpiryRule {
-    /// `now > when`: Redis up to 7.4. The key lives through the millisecond `when`.
-    After,
-    /// `now >= when`: later servers, whose active expiry may delete the key as that millisecond begins.
-    At,
-}
-
-impl ExpiryRule {
-    /// What the wall clock shows, in nanoseconds since 1970, from which on the key is gone.
-    pub fn gone_from(self, when_ms: i64) -> i64 {
-        let whole = match self {
-            Self::After => when_ms.saturating_add(1),
-            Self::At => when_ms,
-        };
-        whole.saturating_mul(1_000_000)
     }
 }
 

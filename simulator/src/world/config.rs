@@ -8,11 +8,11 @@ use crate::{
     clock::Ppm,
     contender::RedlockSettings,
     network::Latency,
-    plan::{ClusterFacts, Hosts, Persistence},
+    plan::{ClusterFacts, Hosts},
     random::{Purpose, below, stream},
     redis,
     store::Fencing,
-    truth::{ExpiryRule, Facts},
+    truth::Facts,
     workload::Workload,
 };
 
@@ -112,10 +112,7 @@ impl WorldConfig {
         let resources = (1..=count.unwrap_or_default()).map(|number| format!("r{number}"));
         Facts {
             quorum: self.redlock.quorum.unwrap_or(self.nodes / 2 + 1),
-            expiry: match self.server.expiry {
-                redis::ExpiryRule::After => ExpiryRule::After,
-                redis::ExpiryRule::At => ExpiryRule::At,
-            },
+            expiry: self.server.expiry,
             clocks: (&self.redlock.drift()).into(),
             lock_keys: resources
                 .map(|resource| (resource.clone(), format!("redlock:lock:{resource}")))
@@ -143,12 +140,7 @@ impl WorldConfig {
         let max_ttl = Duration::from_millis(self.redlock.max_ttl_ms);
         let mut facts = ClusterFacts::new(hosts.clone(), max_ttl, self.safety());
         facts.quorum = self.redlock.quorum.unwrap_or(facts.quorum);
-        facts.persistence = match self.server.persistence {
-            redis::Persistence::None => Persistence::None,
-            redis::Persistence::Rdb { .. } => Persistence::Rdb,
-            redis::Persistence::AofEverysec => Persistence::AofEverySec,
-            redis::Persistence::AofAlways => Persistence::AofAlways,
-        };
+        facts.persistence = self.server.persistence.clone();
         facts.restart_guard = self.redlock.restart_guard;
         facts.evicts = self.server.maxmemory_policy != redis::MaxmemoryPolicy::Noeviction;
         for name in hosts.all() {

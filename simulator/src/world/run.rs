@@ -22,7 +22,7 @@ use crate::{
     clock::Clocks,
     contender::{Contender, Redlock},
     history::{HostName, Recorder},
-    host::{self, Host, Process, Program, Trouble, panic_message},
+    host::{self, Breakdown, Host, Process, Program, panic_message},
     nemesis::{Nemesis, Victims},
     network::Network,
     node::RedisNode,
@@ -228,12 +228,12 @@ pub(super) fn trouble(victims: &Victims) -> Option<Failure> {
     let mut hosts = victims.hosts.values();
     hosts.find_map(|host| {
         let name = host.name().clone();
-        Some(match host.trouble()? {
-            Trouble::Panic(message) => Failure::Panic {
+        Some(match host.breakdown()? {
+            Breakdown::Panic(message) => Failure::Panic {
                 host: name,
                 message,
             },
-            Trouble::Spinning(at) => Failure::Spinning { host: name, at },
+            Breakdown::Spinning(at) => Failure::Spinning { host: name, at },
         })
     })
 }

@@ -78,6 +78,14 @@ pub struct ClockBounds {
 }
 
 impl ClockBounds {
+    /// Of a lock that allows for no error.
+    pub const NONE: Self = Self {
+        client_slow_ppm: 0,
+        node_fast_ppm: 0,
+        client_step_ns: 0,
+        node_step_ns: 0,
+    };
+
     /// What 1% and 2 ms allow.
     pub const CUSTOMARY: Self = Self {
         client_slow_ppm: 5_026,

@@ -340,7 +340,12 @@ impl Client {
             .nodes
             .iter()
             .map(|name| format!("redis://{name}:{}", node::PORT));
-        let lock = Single::new(process.runtime().clone(), process.connector(), urls, single.clone());
+        let lock = Single::new(
+            process.runtime().clone(),
+            process.connector(),
+            urls,
+            single.clone(),
+        );
         Ok(Rc::new(lock.map_err(|error| error.to_string())?))
     }
 

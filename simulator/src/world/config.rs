@@ -8,7 +8,7 @@ use crate::{
     clock::Ppm,
     contender::RedlockSettings,
     network::Latency,
-    plan::{ClusterFacts, Hosts},
+    plan::{Assumptions, ClusterFacts, Hosts},
     random::{Purpose, below, stream},
     redis,
     store::Fencing,
@@ -91,14 +91,28 @@ impl WorldConfig {
         Hosts::numbered(self.nodes, self.clients)
     }
 
+    /// How many nodes must grant.
+    fn quorum(&self) -> usize {
+        self.redlock.quorum.unwrap_or(self.nodes / 2 + 1)
+    }
+
     /// What checkers must know of it.
     pub fn facts(&self) -> Facts {
         let names = self.hosts();
         let resources = (1..=self.workload.resources).map(|number| format!("r{number}"));
         Facts {
-            quorum: self.redlock.quorum.unwrap_or(self.nodes / 2 + 1),
+            quorum: self.quorum(),
             expiry: self.server.expiry,
-            clocks: (&self.redlock.drift()).into(),
+            max_ttl_ms: self.redlock.max_ttl_ms,
+            assumed: Assumptions {
+                effect_delay: self.redlock.effect_delay(),
+                ..Assumptions::for_quorum(
+                    &self.redlock.drift(),
+                    self.nodes,
+                    self.quorum(),
+                    self.redlock.max_ttl(),
+                )
+            },
             lock_keys: resources
                 .map(|resource| (resource.clone(), format!("redlock:lock:{resource}")))
                 .collect(),
@@ -122,9 +136,9 @@ impl WorldConfig {
     /// What must be known of the world of this seed to say which of the lock's assumptions a plan breaks.
     pub fn cluster_facts(&self, seed: u64) -> ClusterFacts {
         let hosts = self.hosts();
-        let max_ttl = Duration::from_millis(self.redlock.max_ttl_ms);
-        let mut facts = ClusterFacts::new(hosts.clone(), max_ttl, self.safety());
-        facts.quorum = self.redlock.quorum.unwrap_or(facts.quorum);
+        let mut facts = ClusterFacts::new(hosts.clone(), self.redlock.max_ttl(), self.safety());
+        facts.quorum = self.quorum();
+        facts.effect_delay = self.redlock.effect_delay();
         facts.persistence = self.server.persistence.clone();
         facts.restart_guard = self.redlock.restart_guard;
         facts.evicts = self.server.maxmemory_policy != redis::MaxmemoryPolicy::Noeviction;

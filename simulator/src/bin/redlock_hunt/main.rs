@@ -133,10 +133,12 @@ fn profiles(name: &str) -> Result<Profiles, String> {
         let all = Profile::NAMES.into_iter().filter_map(Profile::named);
         return Ok(Profiles(all.collect()));
     }
-    match Profile::named(name) {
-        Some(profile) => Ok(Profiles(vec![profile])),
-        None => Err(format!("there are {}, and all", Profile::NAMES.join(", "))),
-    }
+    profile(name).map(|profile| Profiles(vec![profile]))
+}
+
+fn profile(name: &str) -> Result<Profile, String> {
+    let known = || Profile::NAMES.join(", ");
+    Profile::named(name).ok_or_else(|| format!("there are {}", known()))
 }
 
 fn region(name: &str) -> Result<Where, String> {

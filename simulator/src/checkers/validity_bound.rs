@@ -9,8 +9,11 @@
 //!
 //! *Assumes* clocks within bounds and nodes that remember.
 
-use super::{Assumption, Checker, Finding, Verdict, tell, verdict::Violations};
-use crate::truth::{Margin, Truth};
+use super::{Checker, Finding, Verdict, tell, verdict::Violations};
+use crate::{
+    plan::Promise,
+    truth::{Margin, Truth},
+};
 
 /// Runs the checker over margins that [`Truth::margins`] computed.
 pub fn check(truth: &Truth<'_>, margins: &[Margin]) -> Finding {
@@ -37,6 +40,10 @@ pub fn check(truth: &Truth<'_>, margins: &[Margin]) -> Finding {
     } else {
         violations.verdict()
     };
-    Finding::new(Checker::ValidityBound, verdict, &Assumption::EXCLUSION)
-        .count("margins", margins.len() as u64)
+    Finding::new(
+        Checker::ValidityBound,
+        verdict,
+        &Promise::Exclusion.rests_on(),
+    )
+    .count("margins", margins.len() as u64)
 }

@@ -39,6 +39,11 @@ pub struct RedlockSettings {
     pub instant_clock: bool,
     /// Steps of node clocks that are allowed for, in microseconds; only with `rate_error_ppm`.
     pub node_step_us: u64,
+    /// Steps back of all of the client's clocks that are allowed for, in microseconds; only with `rate_error_ppm`.
+    pub client_step_us: u64,
+    /// How late a holder may act after it looked at its lease, in milliseconds, where the store does not fence: an assumption, of
+    /// which the client knows nothing. Any delay if `None`.
+    pub effect_delay_ms: Option<u64>,
     /// Fencing tokens.
     pub fencing: bool,
     /// The restart guard.
@@ -60,6 +65,8 @@ impl Default for RedlockSettings {
             rate_error_ppm: None,
             instant_clock: false,
             node_step_us: 0,
+            client_step_us: 0,
+            effect_delay_ms: None,
             fencing: true,
             restart_guard: true,
             strict_identity: false,
@@ -74,12 +81,23 @@ impl RedlockSettings {
         Duration::from_millis(self.ttl_ms)
     }
 
+    /// The longest TTL that nodes accept.
+    pub const fn max_ttl(&self) -> Duration {
+        Duration::from_millis(self.max_ttl_ms)
+    }
+
+    /// How late a holder may act.
+    pub fn effect_delay(&self) -> Option<Duration> {
+        self.effect_delay_ms.map(Duration::from_millis)
+    }
+
     /// The allowance for clocks that these settings ask for.
     pub fn drift(&self) -> Drift {
         self.rate_error_ppm.map_or(Drift::CUSTOMARY, |ppm| Drift {
             client_rate: redlock::Ppm(ppm),
             node_rate: redlock::Ppm(ppm),
             node_step: Duration::from_micros(self.node_step_us),
+            client_step: Duration::from_micros(self.client_step_us),
             ..Drift::CUSTOMARY
         })
     }
@@ -136,7 +154,7 @@ impl Redlock {
         let mut builder = Client::builder()
             .nodes(urls)
             .ttl(settings.ttl())
-            .max_ttl(Duration::from_millis(settings.max_ttl_ms))
+            .max_ttl(settings.max_ttl())
             .node_timeout(Duration::from_millis(settings.node_timeout_ms))
             .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
             .backoff(Duration::from_millis(base), Duration::from_millis(cap))

@@ -190,7 +190,9 @@ impl Found {
         let mut evidence: Vec<_> = judged.run.failure.iter().map(ToString::to_string).collect();
         for found in judged.report.violations() {
             if let Verdict::Violated(because) = &found.verdict {
-                evidence.push(format!("{}: {}", found.checker, because.summary));
+                let broken = because.broken.iter().map(|one| format!("; {one}"));
+                let broken: String = broken.collect();
+                evidence.push(format!("{}: {}{broken}", found.checker, because.summary));
             }
         }
         Some(Self {

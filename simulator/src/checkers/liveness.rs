@@ -10,7 +10,7 @@
 //! *Source.* Redis, "Distributed Locks", liveness A and B: deadlock freedom by expiry, and fault tolerance.
 //!
 //! *Assumes* that clocks stop jumping at the heal and that clients go on trying. Starvation is bounded by chance, not by
-//! the protocol: Redlock has no queue.
+//! the protocol: Redlock has no queue. What is said of keys is left out when nobody looked at the nodes.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -10,7 +10,7 @@ mod cli {
         demo::{self, Options, WorkerOptions},
         endure,
         live::{self, GuardOptions},
-        preflight,
+        preflight, rig,
     };
 
     /// Shows the Redlock client at work on five real redis-server processes, while nodes and holders are stopped and killed.
@@ -39,6 +39,9 @@ mod cli {
         /// A contending worker: a child process of the demonstration.
         #[command(hide = true)]
         Worker(WorkerOptions),
+        /// A client host of a simulator's case: a child process of the rig.
+        #[command(hide = true)]
+        RigWorker(rig::WorkerOptions),
         /// What removes everything when a supervisor is killed: a child process of it.
         #[command(hide = true)]
         Guard(GuardOptions),
@@ -52,6 +55,7 @@ mod cli {
             Command::Preflight(options) => preflight::run(&options),
             Command::EndureWorker(options) => endure::work(&options).map(|()| 0),
             Command::Worker(options) => demo::work(&options).map(|()| 0),
+            Command::RigWorker(options) => rig::work(&options).map(|()| 0),
             Command::Guard(options) => live::guard(&options).map(|()| 0),
         };
         ExitCode::from(ended.unwrap_or_else(|error| {

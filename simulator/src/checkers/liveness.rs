@@ -11,7 +11,7 @@
 //!
 //! *Assumes* that clocks stop jumping at the heal, that clients go on trying, and that no more nodes are in quarantine at once
 //! than a quorum can do without. Starvation is bounded by chance, not by
-//! the protocol: Redlock has no queue.
+//! the protocol: Redlock has no queue. What is said of keys is left out when nobody looked at the nodes.
 
 use std::{collections::BTreeMap, time::Duration};
 

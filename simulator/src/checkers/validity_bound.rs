@@ -7,9 +7,12 @@
 //!
 //! *Source.* The validity time of Redis, "Distributed Locks", steps 3 and 4, with drift in rates and steps of clocks.
 //!
-//! *Assumes* clocks within bounds and nodes that remember.
+//! *Assumes* clocks within bounds and nodes that remember. Unknown when nobody looked at the nodes.
 
-use super::{Checker, Finding, Verdict, tell, verdict::Violations};
+use super::{
+    Checker, Finding, Verdict, tell,
+    verdict::{NOT_OBSERVED, Violations},
+};
 use crate::{
     plan::Promise,
     truth::{Margin, Truth},
@@ -35,7 +38,9 @@ pub fn check(truth: &Truth<'_>, margins: &[Margin]) -> Finding {
             )
         });
     }
-    let verdict = if margins.is_empty() && !truth.leases.is_empty() {
+    let verdict = if !truth.facts.observes_nodes {
+        Verdict::Unknown(NOT_OBSERVED.to_owned())
+    } else if margins.is_empty() && !truth.leases.is_empty() {
         Verdict::Unknown("no lease has an owner token to look for on the nodes".to_owned())
     } else {
         violations.verdict()

@@ -92,6 +92,9 @@ impl fmt::Display for Evidence {
     }
 }
 
+/// Why nothing is known of the nodes.
+pub(super) const NOT_OBSERVED: &str = "nobody saw what became of keys and votes on the nodes";
+
 /// Collects violations and keeps the earliest; of those of one instant, the first that was added.
 #[derive(Debug, Default)]
 pub(super) struct Violations {

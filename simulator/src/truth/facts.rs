@@ -28,10 +28,18 @@ pub struct Facts {
     /// The lock key of each resource. A resource that is missing here has every key that holds its owner tokens:
     /// enough for contenders with one token per attempt.
     pub lock_keys: BTreeMap<String, String>,
+    /// Whether the history tells what became of keys and votes on the nodes. On real servers nobody sees that as it
+    /// happens; what can only be judged from it is then unknown, or left out: [`crate::checkers`] say which. True by default.
+    #[serde(default = "observed")]
+    pub observes_nodes: bool,
     /// What must happen once the world has healed.
     pub progress: Progress,
     /// What must have happened at some time, or the run shows nothing.
     pub goals: BTreeSet<Goal>,
+}
+
+const fn observed() -> bool {
+    true
 }
 
 impl Facts {
@@ -49,6 +57,7 @@ impl Facts {
             max_ttl_ms: ttl_ms,
             assumed: Assumptions::for_quorum(&Drift::CUSTOMARY, nodes, nodes / 2 + 1, ttl),
             lock_keys: BTreeMap::new(),
+            observes_nodes: true,
             progress: Progress {
                 acquire_within_ms: ttl_ms.saturating_mul(10),
                 wait_at_most_ms: ttl_ms.saturating_mul(10),
@@ -125,6 +134,18 @@ impl Goal {
         Self::StoreRefusal,
         Self::Extension,
     ];
+
+    /// Whether it is seen on the nodes, and not by clients or the store.
+    pub const fn is_of_nodes(self) -> bool {
+        matches!(
+            self,
+            Self::RestartInsideTtl
+                | Self::LateGrant
+                | Self::SplitVote
+                | Self::LostReply
+                | Self::Quarantine
+        )
+    }
 
     /// As files spell it, for people.
     pub const fn name(self) -> &'static str {

@@ -106,7 +106,7 @@ impl World {
 /// A world with everything in it.
 struct Built {
     sim: turmoil::Sim<'static>,
-    nemesis: Nemesis,
+    nemesis: Nemesis<Victims>,
     victims: Victims,
     deployment: Deployment,
     heal: TrueTime,

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::LocalBoxFuture};
 use redlock::{
-    AcquireError, Answer, Drift, ExtendError, Lease, Redlock as Client, protocol::Reading,
+    AcquireError, Answer, Connector, Drift, ExtendError, Lease, Redlock as Client, Runtime,
+    protocol::Reading,
 };
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ use super::{Attempt, Contender, Held, Refusal};
 use crate::{
     clock::ClockName,
     history::{Ends, HostName},
-    host::{HostConnector, Process},
+    host::Place,
     node,
 };
 
@@ -87,19 +88,33 @@ pub struct Redlock {
 }
 
 impl Redlock {
-    /// A client in `process` of the cluster of `nodes`.
+    /// A client in `place` of the cluster of `nodes`, which are named as plans name them.
     ///
     /// # Errors
     ///
     /// What the client's builder says.
     pub fn new(
-        process: &Process,
+        place: &impl Place,
         nodes: impl IntoIterator<Item = impl AsRef<str>>,
         settings: &RedlockSettings,
     ) -> Result<Self, redlock::BuildError> {
         let urls = nodes
             .into_iter()
             .map(|name| format!("redis://{}:{}", name.as_ref(), node::PORT));
+        Self::over(place.runtime(), place.connector(), urls, settings)
+    }
+
+    /// A client of the nodes at these URLs, over any runtime and connector.
+    ///
+    /// # Errors
+    ///
+    /// What the client's builder says.
+    pub fn over(
+        runtime: Arc<dyn Runtime>,
+        connector: Arc<dyn Connector>,
+        urls: impl IntoIterator<Item = String>,
+        settings: &RedlockSettings,
+    ) -> Result<Self, redlock::BuildError> {
         let (base, cap) = settings.backoff_ms;
         let mut builder = Client::builder()
             .nodes(urls)
@@ -112,8 +127,8 @@ impl Redlock {
             .fencing(settings.fencing)
             .restart_guard(settings.restart_guard)
             .strict_identity(settings.strict_identity)
-            .runtime(process.runtime().clone())
-            .connector(Arc::new(HostConnector::new(process.host().clone())));
+            .runtime(runtime)
+            .connector(connector);
         if let Some(quorum) = settings.quorum {
             builder = builder.quorum(quorum);
         }

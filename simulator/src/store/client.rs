@@ -3,18 +3,17 @@
 use std::{cell::Cell, io, time::Duration};
 
 use futures::future::{self, Either};
-use redlock::Runtime as _;
+use redlock::NodeStream;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
-use super::{
-    NAME, PORT,
-    message::{Answer, Request},
-};
-use crate::{history::OperationId, host::Process, network::Stream};
+use super::message::{Answer, Request};
+use crate::{history::OperationId, host::Place};
+
+type Stream = Box<dyn NodeStream>;
 
 /// A connection to the store, opened when needed and again when it broke.
-pub struct StoreClient {
-    process: Process,
+pub struct StoreClient<P> {
+    place: P,
     patience: Duration,
     stream: Option<BufReader<Stream>>,
 }
@@ -37,11 +36,11 @@ pub enum StoreError {
     Unknown(io::Error),
 }
 
-impl StoreClient {
-    /// A client in `process` that waits for an answer for `patience` on CLOCK_MONOTONIC, then hangs up.
-    pub const fn new(process: Process, patience: Duration) -> Self {
+impl<P: Place> StoreClient<P> {
+    /// A client in `place` that waits for an answer for `patience` on CLOCK_MONOTONIC, then hangs up.
+    pub const fn new(place: P, patience: Duration) -> Self {
         Self {
-            process,
+            place,
             patience,
             stream: None,
         }
@@ -63,8 +62,7 @@ impl StoreClient {
         token: Option<u64>,
         write: Option<u64>,
     ) -> Result<u64, StoreError> {
-        let runtime = self.process.runtime().clone();
-        let patience = runtime.sleep(self.patience);
+        let patience = self.place.runtime().sleep(self.patience);
         let stream = self.stream.take();
         let sent = Cell::new(false);
         let request = Request {
@@ -73,7 +71,7 @@ impl StoreClient {
             token,
             write,
         };
-        let exchange = std::pin::pin!(exchange(&self.process, stream, &request, &sent));
+        let exchange = std::pin::pin!(exchange(&self.place, stream, &request, &sent));
         let ended = match future::select(exchange, patience).await {
             Either::Left((ended, _)) => ended,
             Either::Right(_) => Err(io::ErrorKind::TimedOut.into()),
@@ -93,14 +91,14 @@ impl StoreClient {
 }
 
 async fn exchange(
-    process: &Process,
+    place: &impl Place,
     stream: Option<BufReader<Stream>>,
     request: &Request,
     sent: &Cell<bool>,
 ) -> io::Result<(BufReader<Stream>, Answer)> {
     let mut stream = match stream {
         Some(stream) => stream,
-        None => BufReader::new(process.connect(NAME, PORT).await?),
+        None => BufReader::new(place.connect_to_store().await?),
     };
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');

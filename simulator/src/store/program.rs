@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeMap, io, rc::Rc};
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 
 use super::{
     PORT,
@@ -12,7 +12,6 @@ use super::{
 use crate::{
     history::{EventKind, StoreAccess},
     host::{Process, Program},
-    network::Stream,
 };
 
 /// Which accesses are refused when their fencing token is below the highest seen.
@@ -72,12 +71,26 @@ impl Store {
             let (store, own) = (self.clone(), process.clone());
             process.spawn(async move {
                 // A connection that breaks is its client's business.
-                let _ = store.serve_connection(&own, stream).await;
+                let _ = store.serve_stream(stream, |kind| own.record(kind)).await;
             });
         }
     }
 
-    async fn serve_connection(&self, process: &Process, stream: Stream) -> io::Result<()> {
+    /// Serves one client for as long as its connection lasts. Every access is told to `record` in the order in which they
+    /// are applied.
+    ///
+    /// # Errors
+    ///
+    /// Those of the connection; also when what comes is not a request.
+    ///
+    /// # Cancellation
+    ///
+    /// An access may have been applied whose answer was not sent.
+    pub async fn serve_stream(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        record: impl Fn(EventKind),
+    ) -> io::Result<()> {
         let mut lines = BufReader::new(stream);
         let mut line = String::new();
         while lines.read_line(&mut line).await? > 0 {
@@ -85,7 +98,7 @@ impl Store {
             line.clear();
             let operation = request.operation.clone();
             let (answer, access) = self.access(request);
-            process.record(EventKind::Store { operation, access });
+            record(EventKind::Store { operation, access });
             let mut answer = serde_json::to_vec(&answer)?;
             answer.push(b'\n');
             lines.get_mut().write_all(&answer).await?;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Ppm, history::HostName};
+use crate::{clock::Ppm, history::HostName, redis::ExpiryRule};
 
 /// What the world knew when it was built. Part of the manifest of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,28 +64,6 @@ impl Facts {
     }
 }
 
-/// When a key with the expiry `when` (milliseconds on the node's wall clock) is gone, `now` being the clock's
-/// whole milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExpiryRule {
-    /// `now > when`: Redis up to 7.4. The key lives through the millisecond `when`.
-    After,
-    /// `now >= when`: later servers, whose active expiry may delete the key as that millisecond begins.
-    At,
-}
-
-impl ExpiryRule {
-    /// What the wall clock shows, in nanoseconds since 1970, from which on the key is gone.
-    pub fn gone_from(self, when_ms: i64) -> i64 {
-        let whole = match self {
-            Self::After => when_ms.saturating_add(1),
-            Self::At => when_ms,
-        };
-        whole.saturating_mul(1_000_000)
-    }
-}
-
 /// How wrong clocks may be: the ρ and σ of the contender's validity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockBounds {
@@ -100,6 +78,14 @@ pub struct ClockBounds {
 }
 
 impl ClockBounds {
+    /// Of a lock that allows for no error.
+    pub const NONE: Self = Self {
+        client_slow_ppm: 0,
+        node_fast_ppm: 0,
+        client_step_ns: 0,
+        node_step_ns: 0,
+    };
+
     /// What 1% and 2 ms allow.
     pub const CUSTOMARY: Self = Self {
         client_slow_ppm: 5_026,

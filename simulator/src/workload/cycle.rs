@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use futures::future::{self, Either};
 use rand::rngs::ChaCha8Rng;
-use redlock::Runtime as _;
 use serde::{Deserialize, Serialize};
 
 use super::session::{RecordedLease, Session};
 use crate::{
+    host::Place,
     random::{Purpose, below, stream},
     time::TrueTime,
 };
@@ -110,15 +110,15 @@ impl Default for Workload {
 /// # Cancellation
 ///
 /// It stops where it is; leases are dropped.
-pub async fn work(session: Session, workload: Workload, seed: u64) {
+pub async fn work<P: Place>(session: Session<P>, workload: Workload, seed: u64) {
     let workers =
         (0..workload.workers).map(|worker| cycles(session.clone(), workload.clone(), seed, worker));
     future::join_all(workers).await;
 }
 
-async fn cycles(session: Session, workload: Workload, seed: u64, worker: u32) {
+async fn cycles<P: Place>(session: Session<P>, workload: Workload, seed: u64, worker: u32) {
     let process = session.process().clone();
-    let place = process.host().name();
+    let place = process.name();
     let mut random = stream(
         seed,
         Purpose::Workload,
@@ -156,10 +156,10 @@ async fn cycles(session: Session, workload: Workload, seed: u64, worker: u32) {
 }
 
 /// Works under a lease; stops at the first access that is not confirmed, and when the lease is over if it looks.
-async fn hold(
-    lease: &RecordedLease,
+async fn hold<P: Place>(
+    lease: &RecordedLease<P>,
     workload: &Workload,
-    process: &crate::host::Process,
+    process: &P,
     random: &mut ChaCha8Rng,
 ) {
     for _ in 0..workload.accesses {

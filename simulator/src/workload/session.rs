@@ -10,27 +10,27 @@ use super::activity::{Activity, Entered};
 use crate::{
     contender::{Attempt, Contender, Held, Refusal},
     history::{Ends, EventKind, LeaseId, Operation, OperationId, Outcome},
-    host::{Monitor, Process},
+    host::{Place, Process},
     store::{StoreClient, StoreError},
 };
 
 /// One client process' use of a contender and of the protected store. Clones share it.
 #[derive(Clone)]
-pub struct Session {
-    process: Process,
+pub struct Session<P: Place = Process> {
+    process: P,
     contender: Rc<dyn Contender>,
     next: Rc<Cell<u64>>,
     store_patience: Duration,
     activity: Activity,
     /// Connections to the store that nobody uses at the moment.
-    stores: Rc<RefCell<Vec<StoreClient>>>,
+    stores: Rc<RefCell<Vec<StoreClient<P>>>>,
 }
 
-impl Session {
+impl<P: Place> Session<P> {
     /// A session in `process`. An access to the store is given up after `store_patience`. What goes on is shown in
     /// `activity`.
     pub fn new(
-        process: Process,
+        process: P,
         contender: Rc<dyn Contender>,
         store_patience: Duration,
         activity: Activity,
@@ -46,7 +46,7 @@ impl Session {
     }
 
     /// The process that it is in.
-    pub const fn process(&self) -> &Process {
+    pub const fn process(&self) -> &P {
         &self.process
     }
 
@@ -58,7 +58,7 @@ impl Session {
     fn invoke(&self, what: Operation) -> (OperationId, Entered) {
         let number = self.next.get();
         self.next.set(number + 1);
-        let host = self.process.host().name();
+        let host = self.process.name();
         let operation =
             OperationId(format!("{host}/{}/{number}", self.process.incarnation()).into());
         let at = self.process.true_time();
@@ -105,7 +105,7 @@ impl Session {
         &self,
         resource: &str,
         within: Duration,
-    ) -> Result<RecordedLease, Refusal> {
+    ) -> Result<RecordedLease<P>, Refusal> {
         let (operation, _entered) = self.invoke(Operation::Acquire {
             resource: resource.to_owned(),
         });
@@ -130,25 +130,25 @@ impl Session {
 }
 
 /// A lease whose life is taken down. Dropping it drops the contender's.
-pub struct RecordedLease {
-    session: Session,
+pub struct RecordedLease<P: Place = Process> {
+    session: Session<P>,
     resource: String,
     lease: LeaseId,
     held: Rc<dyn Held>,
     belief: Belief,
-    _monitor: Monitor,
+    _monitor: P::Monitor,
     _entered: Entered,
 }
 
 /// Whether it was already said that the holder no longer believes.
 type Belief = Rc<Cell<bool>>;
 
-impl RecordedLease {
-    fn new(session: &Session, resource: &str, lease: LeaseId, held: Box<dyn Held>) -> Self {
+impl<P: Place> RecordedLease<P> {
+    fn new(session: &Session<P>, resource: &str, lease: LeaseId, held: Box<dyn Held>) -> Self {
         let held: Rc<dyn Held> = held.into();
         let belief: Belief = Rc::new(Cell::new(true));
         let process = session.process.clone();
-        let (at, host) = (process.true_time(), process.host().name());
+        let (at, host) = (process.true_time(), process.name());
         let entered = session
             .activity
             .lease(at, host, &lease, resource.to_owned(), held.owner());
@@ -328,7 +328,7 @@ impl RecordedLease {
     }
 }
 
-fn disbelieve(process: &Process, lease: &LeaseId, belief: &Belief, why: &str) {
+fn disbelieve(process: &impl Place, lease: &LeaseId, belief: &Belief, why: &str) {
     if belief.replace(false) {
         process.record(EventKind::BeliefEnded {
             lease: lease.clone(),
@@ -338,12 +338,12 @@ fn disbelieve(process: &Process, lease: &LeaseId, belief: &Belief, why: &str) {
 }
 
 /// Takes down the deadline whenever it moved, and the end when the contender knows it.
-fn watch(
-    process: &Process,
+fn watch<P: Place>(
+    process: &P,
     lease: &LeaseId,
     held: &Rc<dyn Held>,
     belief: &Belief,
-) -> impl FnMut(crate::TrueTime) + 'static {
+) -> impl FnMut(crate::TrueTime) + use<P> {
     let (process, lease, held, belief) = (
         process.clone(),
         lease.clone(),

@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Ppm,
-    contender::RedlockSettings,
+    contender::{RedlockSettings, SingleSettings},
+    history::HostName,
     network::Latency,
-    plan::{ClusterFacts, Hosts, Persistence},
+    plan::{ClusterFacts, Hosts},
     random::{Purpose, below, stream},
     redis,
     store::Fencing,
-    truth::{ExpiryRule, Facts},
+    truth::{ClockBounds, Facts},
     workload::Workload,
 };
 
@@ -54,6 +55,10 @@ pub struct WorldConfig {
     pub clocks: ClockErrors,
     /// How the clients are configured.
     pub redlock: RedlockSettings,
+    /// Clients use this lock on `node-1` instead of Redlock: with a replica, on `node-1` and `node-2`, its replica as the world
+    /// begins. Other nodes stand by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub single: Option<SingleSettings>,
     /// What the protected store checks.
     pub fencing: Fencing,
     /// What clients do.
@@ -79,6 +84,7 @@ impl Default for WorldConfig {
             server: redis::Config::default(),
             clocks: ClockErrors::default(),
             redlock: RedlockSettings::default(),
+            single: None,
             fencing: Fencing::default(),
             workload: Workload::default(),
             parts: Vec::new(),
@@ -104,23 +110,51 @@ impl WorldConfig {
             .unwrap_or(&self.workload)
     }
 
+    /// The nodes that the clients' lock uses.
+    pub(super) fn lock_nodes(&self) -> Vec<HostName> {
+        let mut nodes = self.hosts().nodes;
+        if let Some(single) = &self.single {
+            nodes.truncate(single.servers());
+        }
+        nodes
+    }
+
+    /// Whether nodes only vote once the restart guard admitted them.
+    pub(super) const fn is_guarded(&self) -> bool {
+        self.single.is_none() && self.redlock.restart_guard
+    }
+
     /// What checkers must know of it.
+    ///
+    /// A lock on one Redis is a quorum of one. Of a master and its replica only a master votes: a replica is in the history as
+    /// a node without a vote until it is promoted, and the old master as one until it is down or a replica itself. So the
+    /// margin of a lease ends with the first moment at which any of the two could grant it to somebody else. Rules
+    /// without owner tokens have no margins.
     pub fn facts(&self) -> Facts {
-        let names = self.hosts();
         let workloads = self.parts.iter().chain([&self.workload]);
         let count = workloads.map(|workload| workload.resources).max();
         let resources = (1..=count.unwrap_or_default()).map(|number| format!("r{number}"));
+        if let Some(single) = &self.single {
+            return Facts {
+                quorum: 1,
+                expiry: self.server.expiry,
+                // It allows for nothing.
+                clocks: ClockBounds::NONE,
+                lock_keys: resources
+                    .map(|resource| (resource.clone(), SingleSettings::key(&resource)))
+                    .collect(),
+                nodes: self.lock_nodes(),
+                ..Facts::new(1, single.ttl())
+            };
+        }
         Facts {
             quorum: self.redlock.quorum.unwrap_or(self.nodes / 2 + 1),
-            expiry: match self.server.expiry {
-                redis::ExpiryRule::After => ExpiryRule::After,
-                redis::ExpiryRule::At => ExpiryRule::At,
-            },
+            expiry: self.server.expiry,
             clocks: (&self.redlock.drift()).into(),
             lock_keys: resources
                 .map(|resource| (resource.clone(), format!("redlock:lock:{resource}")))
                 .collect(),
-            nodes: names.nodes,
+            nodes: self.lock_nodes(),
             ..Facts::new(self.nodes, self.redlock.ttl())
         }
     }
@@ -140,16 +174,17 @@ impl WorldConfig {
     /// What must be known of the world of this seed to say which of the lock's assumptions a plan breaks.
     pub fn cluster_facts(&self, seed: u64) -> ClusterFacts {
         let hosts = self.hosts();
-        let max_ttl = Duration::from_millis(self.redlock.max_ttl_ms);
-        let mut facts = ClusterFacts::new(hosts.clone(), max_ttl, self.safety());
-        facts.quorum = self.redlock.quorum.unwrap_or(facts.quorum);
-        facts.persistence = match self.server.persistence {
-            redis::Persistence::None => Persistence::None,
-            redis::Persistence::Rdb { .. } => Persistence::Rdb,
-            redis::Persistence::AofEverysec => Persistence::AofEverySec,
-            redis::Persistence::AofAlways => Persistence::AofAlways,
+        let max_ttl = match &self.single {
+            Some(single) => single.ttl(),
+            None => Duration::from_millis(self.redlock.max_ttl_ms),
         };
-        facts.restart_guard = self.redlock.restart_guard;
+        let mut facts = ClusterFacts::new(hosts.clone(), max_ttl, self.safety());
+        facts.quorum = match &self.single {
+            Some(_) => 1,
+            None => self.redlock.quorum.unwrap_or(facts.quorum),
+        };
+        facts.persistence = self.server.persistence.clone();
+        facts.restart_guard = self.is_guarded();
         facts.evicts = self.server.maxmemory_policy != redis::MaxmemoryPolicy::Noeviction;
         for name in hosts.all() {
             let (rate, offset) = self.clock_error(seed, name);

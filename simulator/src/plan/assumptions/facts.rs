@@ -2,21 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{clock::Ppm, history::HostName, plan::Hosts};
-
-/// What a node's disk remembers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Persistence {
-    /// Nothing.
-    None,
-    /// Snapshots now and then.
-    Rdb,
-    /// An append-only file, flushed every second: up to two seconds are lost with the power, and a kill in
-    /// the middle of a slow flush can lose as much.
-    AofEverySec,
-    /// An append-only file, flushed before each reply: whatever was answered is remembered.
-    AofAlways,
-}
+use crate::{clock::Ppm, history::HostName, plan::Hosts, redis::Persistence};
 
 /// What has to be known of a cluster to say which assumptions a plan breaks in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +13,7 @@ pub struct ClusterFacts {
     pub quorum: usize,
     /// The longest TTL that nodes accept, and the length of a quarantine.
     pub max_ttl: Duration,
-    /// What nodes remember. The default remembers nothing.
+    /// What of their memory nodes keep on disk. Nothing by default.
     pub persistence: Persistence,
     /// Whether nodes that restarted or were flushed are kept out for `max_ttl`. On by default.
     pub restart_guard: bool,

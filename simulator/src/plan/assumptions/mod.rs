@@ -20,7 +20,7 @@ use std::{fmt, time::Duration};
 
 use redlock::Drift;
 
-pub use self::facts::{ClusterFacts, Persistence};
+pub use self::facts::ClusterFacts;
 use super::Plan;
 use crate::clock::Ppm;
 

@@ -6,7 +6,7 @@ use std::{
 use redlock::Drift;
 
 use super::*;
-use crate::plan::Persistence;
+use crate::redis::Persistence;
 
 const SEEDS: std::ops::Range<u64> = 0..400;
 

@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use crate::{
     files::{FileError, reason},
-    live, run_folder,
+    live, rig, run_folder,
 };
 
 /// Why a command could not do its work, in words that say what to do. It ends with code 2.
@@ -26,6 +26,9 @@ pub enum Error {
     /// A live run or its set-up.
     #[error(transparent)]
     Live(#[from] live::Error),
+    /// A scenario's run on real servers.
+    #[error(transparent)]
+    Rig(#[from] rig::Error),
 }
 
 impl Error {

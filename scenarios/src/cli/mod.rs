@@ -5,8 +5,8 @@
 //!
 //! In reading order: `ending`, `error`; what commands have in common: `output` (printing, colours, progress, files that are
 //! written whole), `interrupt` (Ctrl-C), `names` (did you mean), `shell` (commands to paste), `picture` (a run as people see
-//! it); then the commands: `hunt`, `replay`,
-//! `explain`, `completions`, `man`; the live ones are in [`crate::demo`], [`crate::endure`] and [`crate::preflight`].
+//! it), `pick` (which scenarios and locks); then the commands: `run`, `list`, `show`, `new`, `schema`, `hunt`, `replay`, `explain`,
+//! `completions`, `man`; the live ones are in [`crate::demo`], [`crate::endure`] and [`crate::preflight`].
 
 mod completions;
 mod ending;
@@ -14,12 +14,18 @@ mod error;
 mod explain;
 mod hunt;
 mod interrupt;
+mod list;
 mod man;
 mod names;
+mod new;
 mod output;
+mod pick;
 mod picture;
 mod replay;
+mod run;
+mod schema;
 mod shell;
+mod show;
 
 use std::process::ExitCode;
 
@@ -30,7 +36,7 @@ use crate::{
     demo::{self, WorkerOptions},
     endure,
     live::{self, GuardOptions},
-    preflight,
+    preflight, rig,
 };
 
 /// What the program is called.
@@ -48,7 +54,7 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    demo: demo::Options,
+    run: run::Options,
 }
 
 const EXIT_CODES: &str = "\
@@ -58,7 +64,18 @@ Environment: NO_COLOR, CLICOLOR_FORCE, COLUMNS; REDLOCK_REDIS_SERVER names the r
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The live demonstration; what runs when no command is given.
+    /// Runs scenarios with all their locks, and compares what comes of it with what is expected; what runs when no command is given.
+    #[command(after_help = EXIT_CODES)]
+    Run(run::Options),
+    /// Lists the scenarios.
+    List(list::Options),
+    /// Tells a scenario: its story, its clients, its faults over time, and what is expected of each lock.
+    Show(show::Options),
+    /// Writes a scenario to begin with, with a comment on every field.
+    New(new::Options),
+    /// Prints the JSON Schema of scenario files, with which editors complete them.
+    Schema(schema::Options),
+    /// Shows the client at work on real servers, in a terminal, while nodes and holders are stopped and killed.
     Demo(demo::Options),
     /// Draws plans of faults until one violates something, makes it small, and saves it.
     #[command(after_help = EXIT_CODES)]
@@ -86,6 +103,9 @@ enum Command {
     /// A contending worker: a child process of the demonstration.
     #[command(hide = true)]
     Worker(WorkerOptions),
+    /// A client of a live run: a child process of it.
+    #[command(hide = true)]
+    RigWorker(rig::WorkerOptions),
     /// What removes everything when a supervisor is killed: a child process of it.
     #[command(hide = true)]
     Guard(GuardOptions),
@@ -94,7 +114,7 @@ enum Command {
 /// The whole program: reads its arguments, does what they say, and returns its exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let ended = cli.command.unwrap_or(Command::Demo(cli.demo)).run();
+    let ended = cli.command.unwrap_or(Command::Run(cli.run)).run();
     let ending = ended.unwrap_or_else(|error| output::fail(&error));
     ExitCode::from(ending.code())
 }
@@ -102,6 +122,11 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> Result<Ending, Error> {
         match self {
+            Self::Run(options) => run::run(&options),
+            Self::List(options) => list::run(&options),
+            Self::Show(options) => show::run(&options),
+            Self::New(options) => new::run(&options),
+            Self::Schema(options) => schema::run(&options),
             Self::Demo(options) => live(demo::run(&options)),
             Self::Hunt(options) => hunt::run(&options),
             Self::Merge(options) => hunt::merge(&options),
@@ -113,6 +138,7 @@ impl Command {
             Self::Man(options) => man::run(&options),
             Self::EndureWorker(options) => live(endure::work(&options).map(|()| 0)),
             Self::Worker(options) => live(demo::work(&options).map(|()| 0)),
+            Self::RigWorker(options) => live(rig::work(&options).map(|()| 0)),
             Self::Guard(options) => live(live::guard(&options).map(|()| 0)),
         }
     }

@@ -222,6 +222,7 @@ impl Victims {
                 NodeFault::ClientPause => self.operate(now, hosts, "CLIENT PAUSE 1000000000 ALL"),
                 NodeFault::ReadOnly => self.on_nodes(hosts, |node| node.set_replica(true)),
                 NodeFault::MemoryFull => self.on_nodes(hosts, |node| node.set_full(true)),
+                NodeFault::Failover { repoint } => self.promote(now, hosts, *repoint),
             },
         }
     }
@@ -258,7 +259,7 @@ impl Victims {
                 }
             }
             ResolvedFault::Nodes { hosts, fault } => match fault {
-                NodeFault::FlushAll | NodeFault::ScriptFlush => {}
+                NodeFault::FlushAll | NodeFault::ScriptFlush | NodeFault::Failover { .. } => {}
                 NodeFault::ClientPause => self.on_nodes(hosts, RedisNode::end_pause),
                 NodeFault::ReadOnly => self.on_nodes(hosts, |node| node.set_replica(false)),
                 NodeFault::MemoryFull => self.on_nodes(hosts, |node| node.set_full(false)),
@@ -270,6 +271,14 @@ impl Victims {
         for name in hosts {
             if let (Some(node), Some(host)) = (self.nodes.get(name), self.hosts.get(name)) {
                 node.operate(host, now, command);
+            }
+        }
+    }
+
+    fn promote(&self, now: TrueTime, hosts: &[HostName], repoint: bool) {
+        for name in hosts {
+            if let (Some(node), Some(host)) = (self.nodes.get(name), self.hosts.get(name)) {
+                node.promote(host, now, repoint);
             }
         }
     }

@@ -264,6 +264,7 @@ impl Targets for &Field {
             }),
             ResolvedFault::Nodes { hosts, fault } => self.on_nodes(hosts, |node| match fault {
                 NodeFault::FlushAll => node.command(&["FLUSHALL"]),
+                NodeFault::Failover { .. } => node.command(&["REPLICAOF", "NO", "ONE"]),
                 NodeFault::ScriptFlush => node.command(&["SCRIPT", "FLUSH"]),
                 NodeFault::ClientPause => node.pause_clients(until.unwrap_or(watch.now())),
                 NodeFault::ReadOnly => node.set_read_only(true),
@@ -297,7 +298,10 @@ impl Targets for &Field {
             }
             ResolvedFault::Nodes { hosts, fault } => self.on_nodes(hosts, |node| match fault {
                 // A pause of clients ends by itself.
-                NodeFault::FlushAll | NodeFault::ScriptFlush | NodeFault::ClientPause => {}
+                NodeFault::FlushAll
+                | NodeFault::ScriptFlush
+                | NodeFault::ClientPause
+                | NodeFault::Failover { .. } => {}
                 NodeFault::ReadOnly => node.set_read_only(false),
                 NodeFault::MemoryFull => node.set_full(false),
             }),

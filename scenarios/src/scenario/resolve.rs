@@ -352,7 +352,10 @@ impl Kind {
             Self::ClientPause(it) => F::ClientPause { target: on(it)? },
             Self::ReadOnly(it) => F::ReadOnly { target: on(it)? },
             Self::MemoryFull(it) => F::MemoryFull { target: on(it)? },
-            Self::Failover(_) => return None,
+            Self::Failover(it) => F::Failover {
+                target: target(&it.target, hosts)?,
+                repoint: it.repoint,
+            },
         })
     }
 }

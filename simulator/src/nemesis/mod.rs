@@ -228,6 +228,7 @@ impl Targets for Victims {
                 NodeFault::ClientPause => self.operate(now, hosts, "CLIENT PAUSE 1000000000 ALL"),
                 NodeFault::ReadOnly => self.on_nodes(hosts, |node| node.set_replica(true)),
                 NodeFault::MemoryFull => self.on_nodes(hosts, |node| node.set_full(true)),
+                NodeFault::Failover { repoint } => self.promote(now, hosts, *repoint),
             },
         }
     }
@@ -264,7 +265,7 @@ impl Targets for Victims {
                 }
             }
             ResolvedFault::Nodes { hosts, fault } => match fault {
-                NodeFault::FlushAll | NodeFault::ScriptFlush => {}
+                NodeFault::FlushAll | NodeFault::ScriptFlush | NodeFault::Failover { .. } => {}
                 NodeFault::ClientPause => self.on_nodes(hosts, RedisNode::end_pause),
                 NodeFault::ReadOnly => self.on_nodes(hosts, |node| node.set_replica(false)),
                 NodeFault::MemoryFull => self.on_nodes(hosts, |node| node.set_full(false)),
@@ -308,6 +309,14 @@ impl Victims {
         for name in hosts {
             if let (Some(node), Some(host)) = (self.nodes.get(name), self.hosts.get(name)) {
                 node.operate(host, now, command);
+            }
+        }
+    }
+
+    fn promote(&self, now: TrueTime, hosts: &[HostName], repoint: bool) {
+        for name in hosts {
+            if let (Some(node), Some(host)) = (self.nodes.get(name), self.hosts.get(name)) {
+                node.promote(host, now, repoint);
             }
         }
     }

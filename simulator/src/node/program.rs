@@ -1,6 +1,12 @@
 //! The process that serves a node.
 
-use std::{cell::RefCell, collections::BTreeMap, io, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    io,
+    rc::Rc,
+    time::Duration,
+};
 
 use redlock::Runtime as _;
 use tokio::{
@@ -8,13 +14,13 @@ use tokio::{
     sync::Notify,
 };
 
-use super::{PORT, record::Translator};
+use super::{PORT, record::Translator, replica, sentinel};
 use crate::{
     clock::{ClockName, Clocks},
     history::{EventKind, HostName, NodeChange, Removal},
     host::{Host, Process, Program},
     network::Stream,
-    redis::{Config, ConnectionId, MaxmemoryPolicy, Now, Received, Server},
+    redis::{Config, ConnectionId, Master, MasterLink, MaxmemoryPolicy, Now, Received, Server},
     time::TrueTime,
 };
 
@@ -34,10 +40,18 @@ struct Node {
     connections: BTreeMap<ConnectionId, Rc<Connection>>,
     /// The limit that it had before its memory was full, while it is.
     maxmemory: Option<u64>,
+    /// Told when the server follows somebody else.
+    turned: Rc<Notify>,
+    turns: u64,
+    /// The old masters that are to become replicas of this one, and who is told when there is one.
+    to_demote: VecDeque<Master>,
+    promoted: Rc<Notify>,
 }
 
 #[derive(Default)]
 struct Connection {
+    /// A replica is to be told something.
+    telling: Notify,
     resumed: Notify,
     killed: Notify,
 }
@@ -49,6 +63,11 @@ fn now_on(clocks: &Clocks, at: TrueTime) -> Now {
         wall_us: micros(ClockName::Wall),
         monotonic_us: micros(ClockName::Monotonic),
     }
+}
+
+fn now_in(process: &Process) -> Now {
+    let at = process.true_time();
+    process.host().clocks(|clocks| now_on(clocks, at))
 }
 
 impl RedisNode {
@@ -70,6 +89,10 @@ impl RedisNode {
                 translator: Translator::new(prefix, guarded),
                 connections: BTreeMap::new(),
                 maxmemory: None,
+                turned: Rc::default(),
+                turns: 0,
+                to_demote: VecDeque::new(),
+                promoted: Rc::default(),
             })),
         };
         node.record(host, TrueTime::ZERO, None);
@@ -160,6 +183,93 @@ impl RedisNode {
         self.record(host, at, None);
     }
 
+    /// What a Sentinel does with a replica when it chose it: it becomes master. With `repoint` its master becomes its replica, as
+    /// soon as the two reach each other. Nothing happens to a server that is down, or master already.
+    pub fn promote(&self, host: &Host, at: TrueTime, repoint: bool) {
+        let old = self.server(|server| server.master().cloned().filter(|_| server.is_running()));
+        let Some(old) = old else { return };
+        for command in [
+            "REPLICAOF NO ONE",
+            "CONFIG REWRITE",
+            "CLIENT KILL TYPE normal",
+        ] {
+            self.operate(host, at, command);
+        }
+        if repoint {
+            let node = &mut *self.node.borrow_mut();
+            node.to_demote.push_back(old);
+            node.promoted.notify_one();
+        }
+    }
+
+    /// Whom it has to demote next; nobody any more once it is a replica itself.
+    pub(super) fn to_demote(&self) -> Option<Master> {
+        let node = &mut *self.node.borrow_mut();
+        if node.server.master().is_some() {
+            node.to_demote.clear();
+        }
+        node.to_demote.front().cloned()
+    }
+
+    pub(super) fn demoted(&self, old: &Master) {
+        self.node
+            .borrow_mut()
+            .to_demote
+            .retain(|other| other != old);
+    }
+
+    pub(super) fn promoted(&self) -> Rc<Notify> {
+        self.node.borrow().promoted.clone()
+    }
+
+    pub(super) fn turned(&self) -> Rc<Notify> {
+        self.node.borrow().turned.clone()
+    }
+
+    /// How far the connection to the master has come.
+    pub(super) fn link(&self, process: &Process, link: MasterLink) {
+        let now = now_in(process);
+        self.node.borrow_mut().server.set_master_link(link, now);
+    }
+
+    pub(super) fn is_master_silent(&self, process: &Process) -> bool {
+        self.server(|server| server.is_master_silent(now_in(process)))
+    }
+
+    /// The master's copy is here.
+    pub(super) fn take_copy(
+        &self,
+        process: &Process,
+        id: &str,
+        offset: u64,
+        copy: &[u8],
+    ) -> io::Result<()> {
+        let now = now_in(process);
+        let taken = self
+            .node
+            .borrow_mut()
+            .server
+            .take_copy(id, offset, copy, now);
+        self.record(process.host(), process.true_time(), None);
+        taken.map_err(io::Error::other)
+    }
+
+    /// Something of the master's stream is here.
+    pub(super) fn take_stream(&self, process: &Process, bytes: &[u8]) -> io::Result<()> {
+        let now = now_in(process);
+        let taken = self.node.borrow_mut().server.take_stream(bytes, now);
+        self.record(process.host(), process.true_time(), None);
+        taken.map_err(io::Error::other)
+    }
+
+    /// What the server does by itself.
+    fn beat(&self, now: Now) {
+        let node = &mut *self.node.borrow_mut();
+        node.server.advance(now);
+        let closed = node.server.drain_closed();
+        node.pass_on(&closed);
+    }
+
     /// The program of the node's host.
     pub fn program(&self) -> Program {
         let node = self.clone();
@@ -182,10 +292,12 @@ impl RedisNode {
                 let now = cron
                     .host()
                     .clocks(|clocks| now_on(clocks, cron.true_time()));
-                node.node.borrow_mut().server.advance(now);
+                node.beat(now);
                 node.record(cron.host(), cron.true_time(), None);
             }
         });
+        process.spawn(replica::follow(self.clone(), process.clone()));
+        process.spawn(sentinel::watch(self.clone(), process.clone()));
         let listener = process.listen(PORT).expect("the port is free");
         loop {
             let stream = listener.accept().await;
@@ -218,6 +330,11 @@ impl RedisNode {
             let read = tokio::select! {
                 biased;
                 () = connection.killed.notified() => return Ok(()),
+                () = connection.telling.notified() => {
+                    let output = self.node.borrow_mut().server.take_output(id);
+                    stream.write_all(&output).await?;
+                    continue;
+                }
                 () = connection.resumed.notified() => 0,
                 () = process.runtime().sleep(held.unwrap_or_default()), if held.is_some() => 0,
                 read = stream.read(&mut room) => match read? {
@@ -243,6 +360,7 @@ impl RedisNode {
     /// Takes down what changed since the last time.
     fn record(&self, host: &Host, at: TrueTime, by: Option<&HostName>) {
         let node = &mut *self.node.borrow_mut();
+        node.tell_replication();
         let changes = node.server.drain_changes();
         for change in node.translator.translate(&node.server, changes) {
             host.record(
@@ -276,6 +394,19 @@ fn held_for(until_us: Option<u64>, now: Now) -> Option<Duration> {
 }
 
 impl Node {
+    /// Tells those who carry replication's bytes what there is to do.
+    fn tell_replication(&mut self) {
+        let turns = self.server.master_turns();
+        if std::mem::replace(&mut self.turns, turns) != turns {
+            self.turned.notify_one();
+        }
+        for id in self.server.replicas_to_tell() {
+            if let Some(connection) = self.connections.get(&id) {
+                connection.telling.notify_one();
+            }
+        }
+    }
+
     fn pass_on(&self, received: &Received) {
         let told = |ids: &[ConnectionId], tell: fn(&Connection)| {
             ids.iter()

@@ -186,14 +186,14 @@ impl Translator {
     }
 
     /// A node votes while the identity that its guard record admitted is its own; without the restart guard nobody asks, and
-    /// it votes whenever it runs.
+    /// it votes whenever it runs. A replica grants nothing to anybody.
     fn votes(&mut self, server: &Server, said: &mut Vec<NodeChange>) {
         let run_id = self
             .admitted
             .as_deref()
             .and_then(|identity| identity.split(':').next());
         let admitted = !self.guarded || run_id == Some(server.run_id());
-        let votes = server.is_running() && admitted;
+        let votes = server.is_running() && admitted && server.master().is_none();
         if self.voted != Some(votes) {
             self.voted = Some(votes);
             said.push(NodeChange::Votes { votes });

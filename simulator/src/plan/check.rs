@@ -345,6 +345,7 @@ fn contradicts(down: Family, later: Family) -> bool {
             | Family::FlushAll
             | Family::ScriptFlush
             | Family::ClientPause
+            | Family::Failover
     );
     let needs_power = matches!(later, Family::Suspend | Family::StopMachine);
     is_down && needs_process || down == Family::PowerLoss && needs_power

@@ -49,11 +49,13 @@ pub enum Family {
     ReadOnly,
     /// [`Fault::MemoryFull`]
     MemoryFull,
+    /// [`Fault::Failover`]
+    Failover,
 }
 
 impl Family {
     /// All of them, as files spell them.
-    pub const ALL: [(Self, &'static str); 21] = [
+    pub const ALL: [(Self, &'static str); 22] = [
         (Self::Hold, "hold"),
         (Self::Cut, "cut"),
         (Self::Slow, "slow"),
@@ -75,13 +77,14 @@ impl Family {
         (Self::ClientPause, "client_pause"),
         (Self::ReadOnly, "read_only"),
         (Self::MemoryFull, "memory_full"),
+        (Self::Failover, "failover"),
     ];
 
     /// Whether it happens at once and has no duration.
     pub const fn is_instant(self) -> bool {
         matches!(
             self,
-            Self::Reset | Self::ClockStep | Self::FlushAll | Self::ScriptFlush
+            Self::Reset | Self::ClockStep | Self::FlushAll | Self::ScriptFlush | Self::Failover
         )
     }
 
@@ -94,7 +97,13 @@ impl Family {
                 | Self::ClientPause
                 | Self::ReadOnly
                 | Self::MemoryFull
+                | Self::Failover
         )
+    }
+
+    /// Whether it means something only where nodes have replicas.
+    pub const fn needs_replicas(self) -> bool {
+        matches!(self, Self::Failover)
     }
 
     /// Its name in files.
@@ -137,6 +146,7 @@ impl Fault {
             Self::ClientPause { .. } => Family::ClientPause,
             Self::ReadOnly { .. } => Family::ReadOnly,
             Self::MemoryFull { .. } => Family::MemoryFull,
+            Self::Failover { .. } => Family::Failover,
         }
     }
 }

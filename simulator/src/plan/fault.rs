@@ -180,6 +180,15 @@ pub enum Fault {
         /// Which nodes.
         target: Target,
     },
+    /// A Sentinel promotes the node, once, at `start`: a replica becomes master, and clients of it are disconnected. Nothing
+    /// happens to a node that is no replica, or down.
+    Failover {
+        /// Which replica.
+        target: Target,
+        /// The old master becomes a replica of the new one, and its clients are disconnected, as soon as the two reach each
+        /// other. If not, both stay master.
+        repoint: bool,
+    },
 }
 
 impl Fault {
@@ -211,7 +220,8 @@ impl Fault {
             | Self::ScriptFlush { target }
             | Self::ClientPause { target }
             | Self::ReadOnly { target }
-            | Self::MemoryFull { target } => Some(target),
+            | Self::MemoryFull { target }
+            | Self::Failover { target, .. } => Some(target),
             _ => None,
         }
     }
@@ -267,7 +277,8 @@ impl Fault {
             | Self::ScriptFlush { target }
             | Self::ClientPause { target }
             | Self::ReadOnly { target }
-            | Self::MemoryFull { target } => Some(target),
+            | Self::MemoryFull { target }
+            | Self::Failover { target, .. } => Some(target),
             _ => None,
         }
     }

@@ -97,6 +97,11 @@ pub enum NodeFault {
     ReadOnly,
     /// [`Fault::MemoryFull`]
     MemoryFull,
+    /// [`Fault::Failover`], at once.
+    Failover {
+        /// The old master is to become a replica.
+        repoint: bool,
+    },
 }
 
 /// A fault whose targets are known by name, each once and in order.
@@ -225,6 +230,7 @@ fn on_node(fault: &Fault) -> Result<NodeFault, ProcessFault> {
         Fault::ClientPause { .. } => Ok(NodeFault::ClientPause),
         Fault::ReadOnly { .. } => Ok(NodeFault::ReadOnly),
         Fault::MemoryFull { .. } => Ok(NodeFault::MemoryFull),
+        Fault::Failover { repoint, .. } => Ok(NodeFault::Failover { repoint: *repoint }),
         Fault::Suspend { .. } => Err(ProcessFault::Suspend),
         Fault::StopMachine { .. } => Err(ProcessFault::StopMachine),
         Fault::Crash { lose_data, .. } => Err(ProcessFault::Crash {

@@ -121,6 +121,14 @@ impl Fault {
             Self::ClientPause { target } => write!(f, "have {target} pause its clients"),
             Self::ReadOnly { target } => write!(f, "have {target} refuse writes"),
             Self::MemoryFull { target } => write!(f, "fill the memory of {target}"),
+            Self::Failover { target, repoint } => {
+                let old = if *repoint {
+                    ""
+                } else {
+                    " and leave the old master as it is"
+                };
+                write!(f, "promote {target} to master{old}")
+            }
             _ => Ok(()),
         }
     }
@@ -304,6 +312,7 @@ mod tests {
             "client_pause",
             "read_only",
             "memory_full",
+            "failover",
         ] {
             let text = format!("[[fault]]\nkind='{kind}'\ntarget='node-7'\nstart_ms=0\n");
             let plan = Plan::parse("told.toml", &text).unwrap();

@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
+use super::replication::Master;
+
 /// The host's clocks when something happens to a server on it.
 ///
 /// Redis lives by the wall clock: expiry, uptime, the once-a-second fsync and the save points all follow it. Only the rhythm
@@ -195,7 +197,10 @@ pub struct Config {
     pub denied_commands: BTreeSet<String>,
     /// Whether the server is a replica of something: it refuses writes, and INFO says so. False by default.
     pub replica: bool,
-    /// How many replicas INFO says are attached; WAIT still answers 0. None by default.
+    /// Whom the server follows as it starts, as `replicaof` in its configuration file says; nobody by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica_of: Option<Master>,
+    /// How many replicas INFO says are attached beside those that are; WAIT still answers 0. None by default.
     pub attached_replicas: u32,
     /// The version claimed and imitated.
     pub version: Version,

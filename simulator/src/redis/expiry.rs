@@ -18,7 +18,7 @@ impl State {
     /// Deletes all expired keys. Redis samples; it finds nearly all of them soon.
     pub(super) fn expire_all(&mut self) {
         let due = self.data.earliest_expiry_ms();
-        if self.config.replica || self.paused().is_some() || !self.is_past(due) {
+        if self.is_replica() || self.paused().is_some() || !self.is_past(due) {
             return;
         }
         let mut earliest: Option<i64> = None;
@@ -53,7 +53,7 @@ impl State {
     fn victim(&mut self) -> Option<(usize, super::binary::Binary)> {
         use MaxmemoryPolicy as Policy;
         let policy = self.config.maxmemory_policy;
-        if policy == Policy::Noeviction || self.config.replica {
+        if policy == Policy::Noeviction || self.is_replica() {
             return None;
         }
         let volatile = !matches!(

@@ -10,6 +10,7 @@ use super::{
     command::{Call, dispatch, transaction},
     config::{Config, Now, Persistence},
     db::Dataset,
+    replication::Replication,
     reply,
     request::{self, Limits, Request},
     script,
@@ -79,12 +80,10 @@ struct Connection {
 /// assert_eq!(server.receive(client, b"GET lock\r\n", now).reply, b"$-1\r\n");
 /// ```
 pub struct Server {
-    state: State,
+    pub(super) state: State,
     connections: BTreeMap<ConnectionId, Connection>,
     next_connection: u64,
     next_client: u64,
-    /// How often the process was started.
-    starts: u64,
     running: bool,
     next_cron_us: u64,
     /// What memory held when the process ended.
@@ -113,7 +112,6 @@ impl Server {
             connections: BTreeMap::new(),
             next_connection: 0,
             next_client: 0,
-            starts: 0,
             running: false,
             next_cron_us: 0,
             before: Dataset::default(),
@@ -214,6 +212,8 @@ impl Server {
         };
         transaction::abandon(&mut call);
         self.state.clients.remove(&session.client_id);
+        let replicas = &mut self.state.replication.replicas;
+        replicas.remove(&session.client_id);
     }
 
     /// Takes bytes from a client, executes the requests that are complete, in order, and answers them. Bytes for a
@@ -288,13 +288,22 @@ impl Server {
         buffer.drain(..used);
     }
 
-    fn end_killed(&mut self, received: &mut Received) {
+    /// The client id of a connection.
+    pub(super) fn client_of(&self, id: ConnectionId) -> Option<u64> {
+        let connection = self.connections.get(&id)?;
+        Some(connection.session.client_id)
+    }
+
+    /// The connection of a client id.
+    pub(super) fn connection_of(&self, client: u64) -> Option<ConnectionId> {
+        let mut all = self.connections.iter();
+        let found = all.find(|(_, connection)| connection.session.client_id == client);
+        found.map(|(id, _)| *id)
+    }
+
+    pub(super) fn end_killed(&mut self, received: &mut Received) {
         for client in std::mem::take(&mut self.state.killed) {
-            let found = self
-                .connections
-                .iter()
-                .find(|(_, connection)| connection.session.client_id == client);
-            if let Some(id) = found.map(|(id, _)| *id) {
+            if let Some(id) = self.connection_of(client) {
                 self.disconnect(id);
                 received.closed.push(id);
             }
@@ -326,6 +335,7 @@ impl Server {
         };
         self.state.disk.fsync_when_due(self.state.now);
         self.state.save_when_due();
+        self.state.replication_beat(self.state.now);
         if !self.state.config.lazy_expiry_only {
             self.state.expire_all();
         }
@@ -339,7 +349,7 @@ impl Server {
         let expiry = state
             .data
             .earliest_expiry_ms()
-            .filter(|_| !state.config.lazy_expiry_only && !state.config.replica);
+            .filter(|_| !state.config.lazy_expiry_only && !state.is_replica());
         let expiry = expiry
             .and_then(|at| u64::try_from(at).ok())
             .map(|ms| ms.saturating_add(1).saturating_mul(1000));
@@ -405,10 +415,10 @@ impl Server {
     pub fn restart(&mut self, now: Now) {
         self.advance(now);
         self.stop();
-        self.starts += 1;
+        let starts = self.state.starts + 1;
         let (changes, old) = (self.state.drain_changes(), std::mem::take(&mut self.state));
         let mut disk = old.disk;
-        let random = |word: u64| identifier(old.config.seed, self.starts, word);
+        let random = |word: u64| identifier(old.config.seed, starts, word);
         self.state = State {
             now,
             data: disk.load(),
@@ -417,6 +427,13 @@ impl Server {
             replication_id: random(1),
             started_us: now.wall_us,
             last_save_s: now.wall_s(),
+            replication: Replication {
+                master: old.config.replica_of.clone(),
+                turns: old.replication.turns + 1,
+                down_since_us: now.monotonic_us,
+                ..Replication::default()
+            },
+            starts,
             config: old.config,
             ..State::default()
         };
@@ -506,7 +523,7 @@ fn answer(session: &mut Session, outcome: reply::Outcome, out: &mut Vec<u8>) {
 }
 
 /// 40 hexadecimal digits out of a seed.
-fn identifier(seed: u64, start: u64, word: u64) -> String {
+pub(super) fn identifier(seed: u64, start: u64, word: u64) -> String {
     let mut state = mix(mix(mix(seed) ^ start) ^ word);
     let mut text = String::with_capacity(48);
     while text.len() < 40 {

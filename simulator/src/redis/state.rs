@@ -9,6 +9,7 @@ use super::{
     config::{Config, Now},
     db::{Dataset, Entry},
     persistence::Disk,
+    replication::Replication,
     reply::Failure,
     session::Dirty,
     value::Value,
@@ -31,6 +32,9 @@ pub(super) struct State {
     pub(super) random: u64,
     pub(super) run_id: String,
     pub(super) replication_id: String,
+    pub(super) replication: Replication,
+    /// How often the process was started.
+    pub(super) starts: u64,
     pub(super) started_us: u64,
     pub(super) last_save_s: i64,
     /// Changes since the last snapshot.
@@ -90,7 +94,7 @@ impl State {
         let expires_at_ms = self.data.entry(db, key)?.expires_at_ms;
         if self.is_past(expires_at_ms) {
             // A replica waits for its master, and a paused server alters nothing.
-            if !self.config.replica && self.paused().is_none() {
+            if !self.is_replica() && self.paused().is_none() {
                 self.expire(db, &Binary::from(key));
             }
             return None;
@@ -194,6 +198,7 @@ impl State {
             _ => {}
         }
         self.dirty += 1;
+        self.replicate(&change);
         self.data.apply(&change);
         self.disk.append(&change, &self.config.persistence);
         self.changes.push(change);

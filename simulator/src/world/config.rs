@@ -10,6 +10,7 @@ use crate::{
     contender::{RedlockSettings, SingleSettings},
     history::HostName,
     network::Latency,
+    node,
     plan::{Assumptions, ClusterFacts, Hosts},
     random::{Purpose, below, stream},
     redis,
@@ -125,6 +126,17 @@ impl WorldConfig {
             nodes.truncate(single.servers());
         }
         nodes
+    }
+
+    /// Whom a node follows as the world begins.
+    pub(super) fn master_of(&self, node: &HostName) -> Option<redis::Master> {
+        let nodes = self.lock_nodes();
+        let (master, replicas) = nodes.split_first()?;
+        let follows = self.single.is_some() && replicas.contains(node);
+        follows.then(|| redis::Master {
+            host: master.to_string(),
+            port: node::PORT,
+        })
     }
 
     /// Whether nodes only vote once the restart guard admitted them.

@@ -279,6 +279,7 @@ impl Maker<'_> {
         let mut random = stream(self.seed, Purpose::Host, name, u64::MAX, 1);
         redis::Config {
             seed: below(&mut random, u64::MAX),
+            replica_of: self.config.master_of(name),
             ..self.config.server.clone()
         }
     }

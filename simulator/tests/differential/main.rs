@@ -7,7 +7,8 @@
 //! lives in real time: its TTLs are huge, and compared to within [`compare::TOLERANCE_MS`].
 //!
 //! In reading order: [`case`] is a sequence and how it is drawn, from [`template`]s; [`bench`] runs it on both, [`compare`] the
-//! replies; [`real`] is the real server, [`faketime`] its clock.
+//! replies; [`real`] is the real server, [`faketime`] its clock. [`replication`] does
+//! the same with a master and a replica, step by step.
 //!
 //! `REDLOCK_DIFFERENTIAL_CASES`  how many sequences go to each server; 250 unless told
 //! `REDLOCK_DIFFERENTIAL_SEED`   a number that other sequences come from; 1 unless told
@@ -22,4 +23,5 @@ mod compare;
 mod faketime;
 mod random;
 mod real;
+mod replication;
 mod template;

@@ -37,7 +37,7 @@ fn clocks() -> impl Strategy<Value = Vec<ClockName>> {
 
 fn host_fault() -> impl Strategy<Value = Fault> {
     let target = proptest::sample::select(everybody());
-    (target, any::<bool>(), 0..10).prop_map(|(target, lose_data, kind)| match kind {
+    (target, any::<bool>(), 0..11).prop_map(|(target, lose_data, kind)| match kind {
         0 => Fault::Pause { target },
         1 => Fault::Suspend { target },
         2 => Fault::StopMachine { target },
@@ -47,6 +47,10 @@ fn host_fault() -> impl Strategy<Value = Fault> {
         6 => Fault::ScriptFlush { target },
         7 => Fault::ClientPause { target },
         8 => Fault::ReadOnly { target },
+        9 => Fault::Failover {
+            target,
+            repoint: lose_data,
+        },
         _ => Fault::MemoryFull { target },
     })
 }

@@ -4,6 +4,7 @@
 //! `failover` those of a master with a replica; `replay` says that a seed tells all.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod failover;
 mod hazards;
 mod replay;
 mod rules;

@@ -114,7 +114,8 @@ impl Profile {
         let most = if name == "network" { 5 } else { 3 };
         let odds = Family::ALL
             .into_iter()
-            .filter(|(family, _)| is_wanted(*family))
+            // No published world has replicas.
+            .filter(|(family, _)| is_wanted(*family) && !family.needs_replicas())
             .map(|(family, _)| odds(family, most))
             .collect();
         Some(Self {

@@ -77,6 +77,7 @@
 //! | `clock_freeze` | `clocks` | [`Fault::ClockFreeze`] |
 //! | `flush_all`, `script_flush` | at once; `target` is a node | [`Fault::FlushAll`], [`Fault::ScriptFlush`] |
 //! | `client_pause`, `read_only`, `memory_full` | `target` is a node | [`Fault::ClientPause`], [`Fault::ReadOnly`], [`Fault::MemoryFull`] |
+//! | `failover` | at once; `target` is the node that is promoted, a replica; `repoint` (true or false, default true) | [`Fault::Failover`] |
 //!
 //! `clocks` is required: one or a list of `"wall"`, `"monotonic"`, `"raw"`, `"boot"`.
 //!
@@ -106,6 +107,7 @@
 //! [`Fault::ClientPause`]: super::Fault::ClientPause
 //! [`Fault::ReadOnly`]: super::Fault::ReadOnly
 //! [`Fault::MemoryFull`]: super::Fault::MemoryFull
+//! [`Fault::Failover`]: super::Fault::Failover
 
 mod read;
 mod write;

@@ -228,7 +228,12 @@ impl<'a> Table<'a> {
         } else {
             Some(false)
         };
-        let (target, lose_data) = (target?, lose_data?);
+        let repoint = match family {
+            Family::Failover => self.optional("repoint"),
+            _ => None,
+        };
+        let repoint = repoint.map_or(Some(true), |value| value.truth());
+        let (target, lose_data, repoint) = (target?, lose_data?, repoint?);
         Some(match family {
             Family::Pause => Fault::Pause { target },
             Family::Suspend => Fault::Suspend { target },
@@ -240,6 +245,7 @@ impl<'a> Table<'a> {
             Family::ClientPause => Fault::ClientPause { target },
             Family::ReadOnly => Fault::ReadOnly { target },
             Family::MemoryFull => Fault::MemoryFull { target },
+            Family::Failover => Fault::Failover { target, repoint },
             _ => return None,
         })
     }

@@ -82,6 +82,7 @@ fn window(window: &FaultWindow) -> String {
         Fault::Crash { lose_data, .. } | Fault::PowerLoss { lose_data, .. } if *lose_data => {
             table.field("lose_data", "true");
         }
+        Fault::Failover { repoint: false, .. } => table.field("repoint", "false"),
         Fault::ClockStep {
             clocks, by_micros, ..
         } => {

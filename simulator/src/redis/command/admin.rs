@@ -26,8 +26,7 @@ pub(super) fn time(call: &mut Call<'_>) -> Outcome {
     ))
 }
 
-/// Nobody replicates: after the timeout the answer would still be none. It comes at once, so that the server needs no timer
-/// per client.
+/// How many replicas are known to have everything. The answer comes at once, so that the server needs no timer per client.
 pub(super) fn wait(call: &mut Call<'_>) -> Outcome {
     call.integer(1)?;
     let timeout = crate::redis::number::parse(call.word(2));
@@ -35,10 +34,13 @@ pub(super) fn wait(call: &mut Call<'_>) -> Outcome {
     if timeout < 0 {
         return Err("ERR timeout is negative".into());
     }
-    if call.state.config.replica {
+    if call.state.is_replica() {
         return Err("ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.".into());
     }
-    Ok(Reply::Int(0))
+    let replication = &call.state.replication;
+    let have = replication.online();
+    let have = have.filter(|replica| replica.acknowledged >= replication.offset);
+    Ok(Reply::size(have.count()))
 }
 
 pub(super) fn publish(_: &mut Call<'_>) -> Outcome {
@@ -47,19 +49,6 @@ pub(super) fn publish(_: &mut Call<'_>) -> Outcome {
 
 pub(super) fn no_cluster(_: &mut Call<'_>) -> Outcome {
     Err("ERR This instance has cluster support disabled".into())
-}
-
-pub(super) fn role(call: &mut Call<'_>) -> Outcome {
-    let role = if call.state.config.replica {
-        "slave"
-    } else {
-        "master"
-    };
-    Ok(Reply::Array(vec![
-        Reply::bulk(role),
-        Reply::Int(0),
-        Reply::Array(Vec::new()),
-    ]))
 }
 
 pub(super) fn save(call: &mut Call<'_>) -> Outcome {

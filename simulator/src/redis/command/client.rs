@@ -76,6 +76,8 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
 struct Filter {
     id: Option<u64>,
     address: Option<String>,
+    /// Only replicas, or none of them.
+    replicas: Option<bool>,
     /// The kind or the user named is none that any connection has.
     nobody: bool,
     spare_me: bool,
@@ -106,7 +108,9 @@ impl Filter {
                     ];
                     return Err(text.concat().into());
                 }
-                filter.nobody |= !is(value, "normal");
+                let replicas = is(value, "slave") || is(value, "replica");
+                filter.replicas = Some(replicas);
+                filter.nobody |= !is(value, "normal") && !replicas;
             } else if is(name, "user") {
                 if value != b"default" {
                     return Err([b"ERR No such user '".as_slice(), c_string(value), b"'"]
@@ -160,6 +164,9 @@ pub(super) fn kill(call: &mut Call<'_>) -> Outcome {
                 .as_ref()
                 .is_none_or(|wanted| *wanted == entry.address)
             && !(filter.spare_me && **id == me)
+            && filter
+                .replicas
+                .is_none_or(|wanted| wanted == call.state.replication.replicas.contains_key(id))
             && !filter.nobody
     };
     let ids: Vec<_> = call

@@ -72,7 +72,7 @@ pub(super) fn hello(call: &mut Call<'_>) -> Outcome {
         return Err("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time".into());
     }
     call.session.protocol = protocol;
-    let role = if call.state.config.replica {
+    let role = if call.state.is_replica() {
         "replica"
     } else {
         "master"

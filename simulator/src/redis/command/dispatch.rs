@@ -189,7 +189,7 @@ fn admit(
             return Err(OOM.into());
         }
     }
-    if state.config.replica && command.has(table::WRITE) {
+    if state.is_replica() && command.has(table::WRITE) {
         return Err(READ_ONLY.into());
     }
     Ok(Some(command))
@@ -254,7 +254,7 @@ pub(in crate::redis) fn refused_to_script(
     if denied(state, command).is_some() {
         return Some("NOPERM The user executing the script can't run this command or subcommand");
     }
-    if command.has(table::WRITE) && state.config.replica {
+    if command.has(table::WRITE) && state.is_replica() {
         return Some(READ_ONLY);
     }
     (command.has(table::GROWS) && full).then_some(OOM)

@@ -2,7 +2,8 @@
 //!
 //! [`table`] says who they are and what holds for them, [`dispatch`] finds one, checks everything that Redis checks before it
 //! runs a command, and runs it. Then, one file each: [`string`], [`expire`], [`hash`], [`keys`], [`connection`] (who one is and
-//! in which protocol), [`client`], [`transaction`], [`scripting`], [`admin`] (INFO, CONFIG and others) and [`config`].
+//! in which protocol), [`client`], [`transaction`], [`scripting`], [`admin`] (INFO and others), [`config`]
+//! and [`replication`].
 
 mod admin;
 mod client;
@@ -12,6 +13,7 @@ pub(super) mod dispatch;
 mod expire;
 mod hash;
 mod keys;
+mod replication;
 mod scripting;
 mod string;
 pub(super) mod table;

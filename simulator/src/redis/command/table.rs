@@ -1,7 +1,8 @@
 //! Which commands there are.
 
 use super::{
-    Run, admin, client, config, connection, expire, hash, keys, scripting, string, transaction,
+    Run, admin, client, config, connection, expire, hash, keys, replication, scripting, string,
+    transaction,
 };
 use crate::redis::config::Version;
 
@@ -96,6 +97,7 @@ static COMMANDS: &[Command] = &[
     command("client|unpause", 2, NO_SCRIPT, client::unpause),
     changed("config|get", (-3, 3), NO_SCRIPT, config::read),
     command("config|resetstat", 2, NO_SCRIPT, config::resetstat),
+    command("config|rewrite", 2, NO_SCRIPT, replication::rewrite),
     changed("config|set", (-4, 4), NO_SCRIPT, config::set),
     command("dbsize", 1, 0, keys::dbsize),
     command(
@@ -149,6 +151,7 @@ static COMMANDS: &[Command] = &[
     new("pexpiretime", 2, 0, expire::pexpiretime),
     command("ping", -1, 0, connection::ping),
     command("psetex", 4, WRITE | GROWS, string::psetex),
+    command("psync", -3, NO_SCRIPT, replication::psync),
     command("pttl", 2, 0, expire::pttl),
     command("publish", 3, MAY_WRITE, admin::publish),
     command(
@@ -160,13 +163,15 @@ static COMMANDS: &[Command] = &[
     command("readonly", 1, 0, admin::no_cluster),
     command("readwrite", 1, 0, admin::no_cluster),
     command("rename", 3, WRITE, keys::rename),
+    command("replconf", -1, NO_SCRIPT, replication::replconf),
+    command("replicaof", 3, NO_SCRIPT, replication::replicaof),
     command(
         "reset",
         1,
         NO_SCRIPT | NO_AUTH | NEVER_QUEUED,
         connection::reset,
     ),
-    command("role", 1, NO_SCRIPT, admin::role),
+    command("role", 1, NO_SCRIPT, replication::role),
     command("save", 1, NO_SCRIPT, admin::save),
     command("scan", -2, 0, keys::scan),
     changed("script|exists", (-3, -2), NO_SCRIPT, scripting::exists),
@@ -176,6 +181,7 @@ static COMMANDS: &[Command] = &[
     command("set", -3, WRITE | GROWS, string::set),
     command("setex", 4, WRITE | GROWS, string::setex),
     command("setnx", 3, WRITE | GROWS, string::setnx),
+    command("slaveof", 3, NO_SCRIPT, replication::replicaof),
     command("strlen", 2, 0, string::strlen),
     command("time", 1, 0, admin::time),
     command("touch", -2, 0, keys::exists),

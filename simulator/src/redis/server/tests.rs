@@ -332,3 +332,194 @@ fn full_memory_refuses_or_evicts() {
     assert_eq!(full("allkeys-lru"), (0, false));
     assert_eq!(full("volatile-ttl"), (0, true));
 }
+
+/// A master and a replica without a network between them: `sync` makes the copy, `pass` carries the stream.
+struct Pair {
+    master: Server,
+    replica: Server,
+    line: ConnectionId,
+}
+
+impl Pair {
+    fn sync(mut master: Server, now: Now) -> Self {
+        let mut replica = Server::new(
+            Config {
+                seed: 9,
+                ..Config::default()
+            },
+            now,
+        );
+        let operator = replica.connect(now);
+        assert_eq!(
+            said(&mut replica, operator, "REPLICAOF node-1 6379", now),
+            "+OK\r\n"
+        );
+        let line = master.connect(now);
+        assert_eq!(
+            said(&mut master, line, "REPLCONF listening-port 7", now),
+            "+OK\r\n"
+        );
+        let answer = master.receive(line, b"PSYNC ? -1\r\n", now).reply;
+        let text = String::from_utf8(answer).unwrap();
+        let (head, copy) = text.split_once("\r\n$").unwrap();
+        let (length, copy) = copy.split_once("\r\n").unwrap();
+        assert_eq!(length.parse(), Ok(copy.len()));
+        let (id, offset) = head
+            .strip_prefix("+FULLRESYNC ")
+            .unwrap()
+            .split_once(' ')
+            .unwrap();
+        replica
+            .take_copy(id, offset.parse().unwrap(), copy.as_bytes(), now)
+            .unwrap();
+        Self {
+            master,
+            replica,
+            line,
+        }
+    }
+
+    fn pass(&mut self, now: Now) {
+        let output = self.master.take_output(self.line);
+        // However it is cut, it is the same stream.
+        for byte in output {
+            self.replica.take_stream(&[byte], now).unwrap();
+        }
+    }
+
+    fn data(server: &Server) -> Vec<String> {
+        let shown = server.keys().map(|key| {
+            let value = match key.value {
+                Value::String(text) => text.to_string(),
+                Value::Hash(hash) => format!("{:?}", hash.in_order()),
+            };
+            format!("{} {} {value} {:?}", key.db, key.key, key.expires_at_ms)
+        });
+        shown.collect()
+    }
+}
+
+fn said(server: &mut Server, connection: ConnectionId, words: &str, now: Now) -> String {
+    let reply = server
+        .receive(connection, format!("{words}\r\n").as_bytes(), now)
+        .reply;
+    String::from_utf8(reply).unwrap()
+}
+
+const LATER: Now = Now {
+    wall_us: 1_700_000_000_000_000,
+    monotonic_us: 0,
+};
+
+/// Every kind of change, before the copy and after it.
+#[test]
+fn a_replica_has_what_its_master_has() {
+    let commands = [
+        "SET a 1 PX 100000",
+        "SET b 2",
+        "HSET h f 1 g 2",
+        "PEXPIRE h 5000",
+        "INCR b",
+        "APPEND b x",
+        "HSET h k 4",
+        "HDEL h f",
+        "PERSIST h",
+        "RENAME h i",
+        "SET j 3 PX 1",
+        "SELECT 3",
+        "HSET h f 1",
+        "SET x y",
+        "DEL x",
+        "SELECT 0",
+        "HSET h f 1",
+        "RENAME i h",
+        "GETDEL a",
+        "SETNX c 1",
+        "EVAL \"redis.call('set','s',1) redis.call('pexpire','s',900)\" 0",
+    ];
+    for split in 0..=commands.len() {
+        let mut master = Server::new(Config::default(), LATER);
+        let client = master.connect(LATER);
+        let (before, after) = commands.split_at(split);
+        for words in before {
+            assert!(
+                !said(&mut master, client, words, LATER).starts_with('-'),
+                "{words}"
+            );
+        }
+        let mut pair = Pair::sync(master, LATER);
+        for words in after {
+            assert!(
+                !said(&mut pair.master, client, words, LATER).starts_with('-'),
+                "{words}"
+            );
+            pair.pass(LATER);
+            assert_eq!(
+                Pair::data(&pair.master),
+                Pair::data(&pair.replica),
+                "{words}"
+            );
+        }
+        assert_eq!(
+            Pair::data(&pair.master),
+            Pair::data(&pair.replica),
+            "{split}"
+        );
+        said(&mut pair.master, client, "FLUSHALL", LATER);
+        pair.pass(LATER);
+        assert!(Pair::data(&pair.replica).is_empty());
+        assert_eq!(
+            pair.master.state.replication.offset,
+            pair.replica.state.replication.offset
+        );
+    }
+}
+
+/// Its own clock tells it what to answer, and its master what to delete.
+#[test]
+fn a_replica_leaves_expiry_to_its_master() {
+    let mut master = Server::new(Config::default(), LATER);
+    let client = master.connect(LATER);
+    said(&mut master, client, "SET k v PX 1000", LATER);
+    let mut pair = Pair::sync(master, LATER);
+    let reader = pair.replica.connect(LATER);
+    let over = Now {
+        wall_us: LATER.wall_us + 2_000_000,
+        monotonic_us: 2_000_000,
+    };
+    assert_eq!(said(&mut pair.replica, reader, "GET k", over), "$-1\r\n");
+    pair.replica.advance(over);
+    assert_eq!(Pair::data(&pair.replica).len(), 1);
+    assert!(said(&mut pair.replica, reader, "DEL k", over).starts_with("-READONLY"));
+    pair.master.advance(over);
+    pair.pass(over);
+    assert!(Pair::data(&pair.replica).is_empty());
+}
+
+/// A new history begins with a promotion, and says which one it continues.
+#[test]
+fn a_promotion_gives_a_new_id_and_keeps_the_old_one() {
+    let mut pair = Pair::sync(Server::new(Config::default(), LATER), LATER);
+    let reader = pair.replica.connect(LATER);
+    let field = |server: &mut Server, name: &str| {
+        let text = said(server, reader, "INFO replication", LATER);
+        let found = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        found.unwrap().to_owned()
+    };
+    let old = field(&mut pair.replica, "master_replid");
+    assert_eq!(old, pair.master.state.replication_id);
+    assert_eq!(
+        said(&mut pair.replica, reader, "REPLICAOF NO ONE", LATER),
+        "+OK\r\n"
+    );
+    assert_eq!(field(&mut pair.replica, "role"), "master");
+    assert_eq!(field(&mut pair.replica, "master_replid2"), old);
+    assert_ne!(field(&mut pair.replica, "master_replid"), old);
+    assert_eq!(said(&mut pair.replica, reader, "SET k v", LATER), "+OK\r\n");
+    // It takes no replicas while it follows somebody whom it does not reach.
+    said(&mut pair.replica, reader, "REPLICAOF elsewhere 1", LATER);
+    let refused = said(&mut pair.replica, reader, "PSYNC ? -1", LATER);
+    assert!(refused.starts_with("-NOMASTERLINK"), "{refused}");
+}

@@ -52,6 +52,8 @@ impl Drop for Stage {
     fn drop(&mut self) {
         self.field.clients.values().for_each(Client::stop);
         self.minutes.hang_up();
+        // Whoever still reads keeps the servers.
+        drop(self.minutes.close());
     }
 }
 

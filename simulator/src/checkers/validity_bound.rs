@@ -10,10 +10,13 @@
 //! *Assumes* clocks within bounds and nodes that remember. Unknown when nobody looked at the nodes.
 
 use super::{
-    Assumption, Checker, Finding, Verdict, tell,
+    Checker, Finding, Verdict, tell,
     verdict::{NOT_OBSERVED, Violations},
 };
-use crate::truth::{Margin, Truth};
+use crate::{
+    plan::Promise,
+    truth::{Margin, Truth},
+};
 
 /// Runs the checker over margins that [`Truth::margins`] computed.
 pub fn check(truth: &Truth<'_>, margins: &[Margin]) -> Finding {
@@ -42,6 +45,10 @@ pub fn check(truth: &Truth<'_>, margins: &[Margin]) -> Finding {
     } else {
         violations.verdict()
     };
-    Finding::new(Checker::ValidityBound, verdict, &Assumption::EXCLUSION)
-        .count("margins", margins.len() as u64)
+    Finding::new(
+        Checker::ValidityBound,
+        verdict,
+        &Promise::Exclusion.rests_on(),
+    )
+    .count("margins", margins.len() as u64)
 }

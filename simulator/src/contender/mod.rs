@@ -1,15 +1,21 @@
 //! Lock systems under test, behind one small interface.
 //!
 //! A [`Contender`] acquires; a [`Held`] says what its holder believes, its fencing token if it has one, and
-//! releases. Redlock ([`Redlock`]) is the first: the shipped client, on a host's clocks, timers, tasks and network.
+//! releases. Redlock ([`Redlock`]) is the first: the shipped client, on a host's clocks, timers, tasks and network. Beside it
+//! stand the locks that people build on one Redis ([`single`]).
 
+mod instant;
 mod redlock;
+pub mod single;
 
 use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 
-pub use self::redlock::{Redlock, RedlockSettings};
+pub use self::{
+    redlock::{Redlock, RedlockSettings},
+    single::{Single, SingleRule, SingleSettings},
+};
 use crate::history::{Ends, HostName};
 
 /// A lock system, as one client process uses it.

@@ -24,4 +24,4 @@ pub use self::{
     runtime::{HostConnector, HostRuntime},
     state::Host,
 };
-pub(crate) use self::{process::panic_message, runner::run, state::Trouble};
+pub(crate) use self::{process::panic_message, runner::run, state::Breakdown};

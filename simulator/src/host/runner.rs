@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, task::LocalSet};
 
 use super::{
     process::{Process, Program, panic_message, spawn},
-    state::{Host, Trouble},
+    state::{Breakdown, Host},
 };
 use crate::{network, time::TrueTime};
 
@@ -136,7 +136,7 @@ impl Future for Runner {
         let now = network::now();
         if self.turns.are_too_many(now) {
             // Not polled again at this instant, so that it ends; the world looks after every tick.
-            self.host.troubled(Trouble::Spinning(now));
+            self.host.broke_down(Breakdown::Spinning(now));
             return Poll::Pending;
         }
         // Tasks catch their own panics; this is for monitors, and for what is dropped with a process that dies.

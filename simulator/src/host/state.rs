@@ -44,12 +44,12 @@ pub(super) struct ProcessState {
     pub(super) starts: u32,
     pub(super) runner: Option<Waker>,
     /// The first thing that went wrong with it.
-    trouble: Option<Trouble>,
+    breakdown: Option<Breakdown>,
 }
 
 /// What no program may do, whatever the plan: it ends the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum Breakdown {
     /// It panicked, and said this.
     Panic(String),
     /// Its tasks woke each other, or themselves, without end at this instant.
@@ -220,16 +220,16 @@ impl Host {
                 message: message.clone(),
             },
         );
-        self.troubled(Trouble::Panic(message));
+        self.broke_down(Breakdown::Panic(message));
     }
 
-    pub(super) fn troubled(&self, trouble: Trouble) {
-        lock(&self.process).trouble.get_or_insert(trouble);
+    pub(super) fn broke_down(&self, breakdown: Breakdown) {
+        lock(&self.process).breakdown.get_or_insert(breakdown);
     }
 
     /// The first thing that went wrong with a program on this host.
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
-        lock(&self.process).trouble.clone()
+    pub(crate) fn breakdown(&self) -> Option<Breakdown> {
+        lock(&self.process).breakdown.clone()
     }
 }
 

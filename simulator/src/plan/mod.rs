@@ -25,7 +25,7 @@ mod target;
 mod words;
 
 pub use self::{
-    assumptions::{Assumption, Assumptions, ClusterFacts, Persistence, Promise},
+    assumptions::{Assumption, Assumptions, ClusterFacts, Promise},
     check::{Complaint, InvalidPlan},
     edges::{Edge, EdgeKind},
     family::Family,

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::{
     fault::{Fault, FaultWindow, Links},
-    target::Target,
+    target::{Role, Target},
 };
 use crate::clock::ClockName;
 
@@ -136,9 +136,22 @@ impl fmt::Display for Sent<'_> {
         if !*one_way {
             return write!(f, "what {senders} and {receivers} send each other");
         }
-        let one = matches!(from.as_slice(), [Target::Host(_)]);
-        let sends = if one { "sends" } else { "send" };
+        let is_one = matches!(from.as_slice(), [target] if target.is_one());
+        let sends = if is_one { "sends" } else { "send" };
         write!(f, "what {senders} {sends} to {receivers}")
+    }
+}
+
+impl Target {
+    /// Whether it is never more than one host.
+    const fn is_one(&self) -> bool {
+        match self {
+            Self::Host(_) => true,
+            Self::Role(role) => matches!(
+                role,
+                Role::Holder | Role::NextWaiter | Role::NodeOfHolder | Role::Store
+            ),
+        }
     }
 }
 
@@ -251,6 +264,30 @@ mod tests {
         for (fields, expected) in told {
             let plan = Plan::parse("told.toml", &format!("[[fault]]\n{fields}\n")).unwrap();
             assert_eq!(plan.windows[0].to_string(), expected);
+        }
+    }
+
+    /// The verb agrees with who sends, whether they are named or play a role.
+    #[test]
+    fn one_sends_and_many_send() {
+        for (from, expected) in [
+            ("'client-1'", "client-1 sends"),
+            ("'holder'", "holder sends"),
+            ("'next_waiter'", "next_waiter sends"),
+            ("'store'", "store sends"),
+            ("'node_of(holder)'", "node_of(holder) sends"),
+            ("'quorum_of(holder)'", "quorum_of(holder) send"),
+            ("'minority'", "minority send"),
+            ("'majority'", "majority send"),
+            ("'nodes'", "nodes send"),
+            ("'clients'", "clients send"),
+            ("['holder','next_waiter']", "holder and next_waiter send"),
+        ] {
+            let fields = format!("kind='hold'\nfrom={from}\nto='node-1'\ndirection='one_way'");
+            let text = format!("[[fault]]\n{fields}\nstart_ms=0\nduration_ms=1\n");
+            let plan = Plan::parse("told.toml", &text).unwrap();
+            let told = plan.windows[0].fault.to_string();
+            assert_eq!(told, format!("hold what {expected} to node-1"));
         }
     }
 

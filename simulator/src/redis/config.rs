@@ -28,14 +28,14 @@ impl Now {
     }
 }
 
-/// When a key with expiry time `t` is gone.
+/// When a key with expiry time `t` is gone, `now` being the wall clock's whole milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExpiryRule {
-    /// When `now > t`: up to Redis 7.4. The default.
+    /// When `now > t`: up to Redis 7.4. The key lives through the millisecond `t`. The default.
     #[default]
     After,
-    /// When `now >= t`: Redis 8, a millisecond earlier.
+    /// When `now >= t`: Redis 8, a millisecond earlier. Its active expiry may delete the key as that millisecond begins.
     At,
 }
 
@@ -47,6 +47,16 @@ impl ExpiryRule {
             Self::After => now_ms > at_ms,
             Self::At => now_ms >= at_ms,
         }
+    }
+
+    /// What the wall clock shows, in nanoseconds since 1970, from which on a key that expires at `at_ms` is gone.
+    #[must_use]
+    pub fn gone_from(self, at_ms: i64) -> i64 {
+        let whole = match self {
+            Self::After => at_ms.saturating_add(1),
+            Self::At => at_ms,
+        };
+        whole.saturating_mul(1_000_000)
     }
 }
 

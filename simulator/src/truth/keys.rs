@@ -1,7 +1,7 @@
 //! Which owner held which key of which node, and when.
 //!
 //! A key that is set is held until it is removed, and only while the node's wall clock has not passed its expiry
-//! ([`ExpiryRule`](super::ExpiryRule)). Redis compares the two whenever it looks at the key; expiry has no memory. So a
+//! ([`ExpiryRule`](crate::redis::ExpiryRule)). Redis compares the two whenever it looks at the key; expiry has no memory. So a
 //! backward step of the clock gives a key back that had expired and that nobody looked at since: it is held again, a
 //! GET finds it and a SET NX fails. A key that the server did remove, because a command touched it or
 //! because the active expiry cycle came by, stays gone: that is the `removed` event, and nothing after it counts. The

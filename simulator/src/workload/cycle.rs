@@ -10,6 +10,7 @@ use super::session::{RecordedLease, Session};
 use crate::{
     host::Place,
     random::{Purpose, below, stream},
+    time::TrueTime,
 };
 
 /// A duration between two bounds, in milliseconds, drawn anew each time.
@@ -21,7 +22,19 @@ pub struct Range(
     pub u64,
 );
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
 impl Range {
+    const fn is_zero(&self) -> bool {
+        self.0 == 0 && self.1 == 0
+    }
+
     fn draw(self, random: &mut ChaCha8Rng) -> Duration {
         let wide = self
             .1
@@ -40,6 +53,13 @@ impl Range {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workload {
+    /// When its first cycle begins, in milliseconds since the world began; at once if the cluster is not in service by then.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub start_ms: u64,
+    /// How many cycles each worker goes through; as many as there is time for if `None`. A process that starts again begins
+    /// anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cycles: Option<u32>,
     /// How many resources there are; each cycle picks one.
     pub resources: u32,
     /// How many cycles of a client go on at the same time.
@@ -52,6 +72,9 @@ pub struct Workload {
     pub work_ms: Range,
     /// Whether it looks at the lease before each access and stops when that is over. One that does not goes on writing.
     pub looks: bool,
+    /// How long it takes from that look until the access leaves: no check is made at the moment of the effect.
+    #[serde(skip_serializing_if = "Range::is_zero")]
+    pub hesitates_ms: Range,
     /// Whether its leases are renewed in the background.
     pub renews: bool,
     /// Before each access it extends the lease by hand, to a TTL drawn from these; a TTL that is refused is no reason to stop.
@@ -65,12 +88,15 @@ pub struct Workload {
 impl Default for Workload {
     fn default() -> Self {
         Self {
+            start_ms: 0,
+            cycles: None,
             resources: 1,
             workers: 1,
             think_ms: Range(0, 500),
             accesses: 2,
             work_ms: Range(0, 300),
             looks: true,
+            hesitates_ms: Range(0, 0),
             renews: false,
             extends_to_ms: None,
             within_ms: 10_000,
@@ -100,7 +126,15 @@ async fn cycles<P: Place>(session: Session<P>, workload: Workload, seed: u64, wo
         u64::from(process.incarnation()),
         u64::from(worker),
     );
-    loop {
+    let begins = TrueTime::from(Duration::from_millis(workload.start_ms));
+    let wait = begins.since(process.true_time());
+    if !wait.is_zero() {
+        process.runtime().sleep(wait).await;
+    }
+    let mut left = workload.cycles.unwrap_or(u32::MAX);
+    while left > 0 {
+        // Without a number there is no end.
+        left -= u32::from(workload.cycles.is_some());
         process
             .runtime()
             .sleep(workload.think_ms.draw(&mut random))
@@ -147,6 +181,10 @@ async fn hold<P: Place>(
         };
         if workload.looks && !lease.is_valid() {
             return;
+        }
+        if !workload.hesitates_ms.is_zero() {
+            let hesitation = workload.hesitates_ms.draw(random);
+            process.runtime().sleep(hesitation).await;
         }
         if lease.write(value + 1).await.is_err() {
             return;

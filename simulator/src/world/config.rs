@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use redlock::Drift;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Ppm,
-    contender::RedlockSettings,
+    contender::{RedlockSettings, SingleSettings},
+    history::HostName,
     network::Latency,
-    plan::{ClusterFacts, Hosts, Persistence},
+    plan::{Assumptions, ClusterFacts, Hosts},
     random::{Purpose, below, stream},
     redis,
     store::Fencing,
-    truth::{ExpiryRule, Facts},
+    truth::Facts,
     workload::Workload,
 };
 
@@ -54,10 +56,17 @@ pub struct WorldConfig {
     pub clocks: ClockErrors,
     /// How the clients are configured.
     pub redlock: RedlockSettings,
+    /// Clients use this lock on `node-1` instead of Redlock: with a replica, on `node-1` and `node-2`, its replica as the world
+    /// begins. Other nodes stand by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub single: Option<SingleSettings>,
     /// What the protected store checks.
     pub fencing: Fencing,
     /// What clients do.
     pub workload: Workload,
+    /// What single clients do instead: the first entry is that of `client-1`, and so on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Workload>,
     /// Length of the first phase, in milliseconds: the plan's faults fall.
     pub safety_ms: u64,
     /// Length of the second phase, in milliseconds, after the world healed.
@@ -76,8 +85,10 @@ impl Default for WorldConfig {
             server: redis::Config::default(),
             clocks: ClockErrors::default(),
             redlock: RedlockSettings::default(),
+            single: None,
             fencing: Fencing::default(),
             workload: Workload::default(),
+            parts: Vec::new(),
             safety_ms: 20_000,
             liveness_ms: 10_000,
             records_segments: false,
@@ -85,27 +96,93 @@ impl Default for WorldConfig {
     }
 }
 
+/// What locks allow for that know nothing of clocks.
+const NO_ALLOWANCE: Drift = Drift {
+    client_rate: redlock::Ppm(0),
+    node_rate: redlock::Ppm(0),
+    ..Drift::CUSTOMARY
+};
+
 impl WorldConfig {
     /// The names of its hosts.
     pub fn hosts(&self) -> Hosts {
         Hosts::numbered(self.nodes, self.clients)
     }
 
+    /// What the client of that name does.
+    pub fn workload_of(&self, client: &str) -> &Workload {
+        let clients = self.hosts().clients;
+        let place = clients.iter().position(|name| **name == *client);
+        place
+            .and_then(|place| self.parts.get(place))
+            .unwrap_or(&self.workload)
+    }
+
+    /// The nodes that the clients' lock uses.
+    pub(super) fn lock_nodes(&self) -> Vec<HostName> {
+        let mut nodes = self.hosts().nodes;
+        if let Some(single) = &self.single {
+            nodes.truncate(single.servers());
+        }
+        nodes
+    }
+
+    /// Whether nodes only vote once the restart guard admitted them.
+    pub(super) const fn is_guarded(&self) -> bool {
+        self.single.is_none() && self.redlock.restart_guard
+    }
+
+    /// How many nodes must grant.
+    fn quorum(&self) -> usize {
+        match &self.single {
+            Some(_) => 1,
+            None => self.redlock.quorum.unwrap_or(self.nodes / 2 + 1),
+        }
+    }
+
     /// What checkers must know of it.
+    ///
+    /// A lock on one Redis is a quorum of one. Of a master and its replica only a master votes: a replica is in the history as
+    /// a node without a vote until it is promoted, and the old master as one until it is down or a replica itself. So the
+    /// margin of a lease ends with the first moment at which any of the two could grant it to somebody else. Rules
+    /// without owner tokens have no margins.
     pub fn facts(&self) -> Facts {
-        let names = self.hosts();
-        let resources = (1..=self.workload.resources).map(|number| format!("r{number}"));
+        let workloads = self.parts.iter().chain([&self.workload]);
+        let count = workloads.map(|workload| workload.resources).max();
+        let resources = (1..=count.unwrap_or_default()).map(|number| format!("r{number}"));
+        if let Some(single) = &self.single {
+            return Facts {
+                quorum: 1,
+                expiry: self.server.expiry,
+                // It allows for nothing.
+                assumed: Assumptions {
+                    effect_delay: self.redlock.effect_delay(),
+                    ..Assumptions::for_quorum(&NO_ALLOWANCE, 1, 1, single.ttl())
+                },
+                lock_keys: resources
+                    .map(|resource| (resource.clone(), SingleSettings::key(&resource)))
+                    .collect(),
+                nodes: self.lock_nodes(),
+                ..Facts::new(1, single.ttl())
+            };
+        }
         Facts {
-            quorum: self.redlock.quorum.unwrap_or(self.nodes / 2 + 1),
-            expiry: match self.server.expiry {
-                redis::ExpiryRule::After => ExpiryRule::After,
-                redis::ExpiryRule::At => ExpiryRule::At,
+            quorum: self.quorum(),
+            expiry: self.server.expiry,
+            max_ttl_ms: self.redlock.max_ttl_ms,
+            assumed: Assumptions {
+                effect_delay: self.redlock.effect_delay(),
+                ..Assumptions::for_quorum(
+                    &self.redlock.drift(),
+                    self.nodes,
+                    self.quorum(),
+                    self.redlock.max_ttl(),
+                )
             },
-            clocks: (&self.redlock.drift()).into(),
             lock_keys: resources
                 .map(|resource| (resource.clone(), format!("redlock:lock:{resource}")))
                 .collect(),
-            nodes: names.nodes,
+            nodes: self.lock_nodes(),
             ..Facts::new(self.nodes, self.redlock.ttl())
         }
     }
@@ -125,16 +202,15 @@ impl WorldConfig {
     /// What must be known of the world of this seed to say which of the lock's assumptions a plan breaks.
     pub fn cluster_facts(&self, seed: u64) -> ClusterFacts {
         let hosts = self.hosts();
-        let max_ttl = Duration::from_millis(self.redlock.max_ttl_ms);
-        let mut facts = ClusterFacts::new(hosts.clone(), max_ttl, self.safety());
-        facts.quorum = self.redlock.quorum.unwrap_or(facts.quorum);
-        facts.persistence = match self.server.persistence {
-            redis::Persistence::None => Persistence::None,
-            redis::Persistence::Rdb { .. } => Persistence::Rdb,
-            redis::Persistence::AofEverysec => Persistence::AofEverySec,
-            redis::Persistence::AofAlways => Persistence::AofAlways,
+        let max_ttl = match &self.single {
+            Some(single) => single.ttl(),
+            None => self.redlock.max_ttl(),
         };
-        facts.restart_guard = self.redlock.restart_guard;
+        let mut facts = ClusterFacts::new(hosts.clone(), max_ttl, self.safety());
+        facts.quorum = self.quorum();
+        facts.effect_delay = self.redlock.effect_delay();
+        facts.persistence = self.server.persistence.clone();
+        facts.restart_guard = self.is_guarded();
         facts.evicts = self.server.maxmemory_policy != redis::MaxmemoryPolicy::Noeviction;
         for name in hosts.all() {
             let (rate, offset) = self.clock_error(seed, name);

@@ -20,12 +20,12 @@ use super::{
 };
 use crate::{
     clock::Clocks,
-    contender::{Contender, Redlock},
+    contender::{Contender, Redlock, Single},
     history::{HostName, Recorder},
-    host::{self, Host, Process, Program, Trouble, panic_message},
+    host::{self, Breakdown, Host, Place, Process, Program, panic_message},
     nemesis::{Nemesis, Victims},
     network::Network,
-    node::RedisNode,
+    node::{self, RedisNode},
     plan::Plan,
     random::{Purpose, below, stream},
     redis,
@@ -55,9 +55,11 @@ pub(super) const PREFIX: &str = "redlock";
 impl World {
     /// A world whose clients run the configured workload.
     pub fn new(config: WorldConfig, plan: Plan, seed: u64) -> Self {
-        let workload = config.workload.clone();
-        let program: ClientProgram =
-            Rc::new(move |session| Box::pin(work(session, workload.clone(), seed)));
+        let own = config.clone();
+        let program: ClientProgram = Rc::new(move |session| {
+            let workload = own.workload_of(session.process().host().name()).clone();
+            Box::pin(work(session, workload, seed))
+        });
         Self {
             config,
             plan,
@@ -135,7 +137,7 @@ impl Built {
         let names = config.hosts();
         let activity = Activity::default();
         let (mut hosts, mut nodes) = (BTreeMap::new(), BTreeMap::new());
-        let make = if config.redlock.restart_guard {
+        let make = if config.is_guarded() {
             RedisNode::new
         } else {
             RedisNode::unguarded
@@ -153,7 +155,7 @@ impl Built {
         let deployment = Deployment::default();
         let client = Client {
             config: Rc::new(config.clone()),
-            nodes: names.nodes.as_slice().into(),
+            nodes: config.lock_nodes().into(),
             activity: activity.clone(),
             program,
             deployment: deployment.clone(),
@@ -226,12 +228,12 @@ pub(super) fn trouble(victims: &Victims) -> Option<Failure> {
     let mut hosts = victims.hosts.values();
     hosts.find_map(|host| {
         let name = host.name().clone();
-        Some(match host.trouble()? {
-            Trouble::Panic(message) => Failure::Panic {
+        Some(match host.breakdown()? {
+            Breakdown::Panic(message) => Failure::Panic {
                 host: name,
                 message,
             },
-            Trouble::Spinning(at) => Failure::Spinning { host: name, at },
+            Breakdown::Spinning(at) => Failure::Spinning { host: name, at },
         })
     })
 }
@@ -311,9 +313,9 @@ impl Client {
         reason = "a configuration that cannot be used fails its run by a panic"
     )]
     async fn start(self, process: Process) {
-        let redlock = Redlock::new(&process, &*self.nodes, &self.config.redlock)
+        let contender = self
+            .contender(&process)
             .expect("a configuration that works");
-        let contender: Rc<dyn Contender> = Rc::new(redlock);
         // One client is the operator who puts the cluster into service.
         let is_operator = *process.host().name() == self.operator();
         while !self.deployment.is_done() {
@@ -322,8 +324,29 @@ impl Client {
             }
             process.runtime().sleep(Duration::from_millis(10)).await;
         }
-        let patience = Duration::from_millis(self.config.workload.store_patience_ms);
+        let name = process.host().name().clone();
+        let workload = self.config.workload_of(&name);
+        let patience = Duration::from_millis(workload.store_patience_ms);
         (self.program)(Session::new(process, contender, patience, self.activity)).await;
+    }
+
+    /// The lock that the clients use.
+    fn contender(&self, process: &Process) -> Result<Rc<dyn Contender>, String> {
+        let Some(single) = &self.config.single else {
+            let redlock = Redlock::new(process, &*self.nodes, &self.config.redlock);
+            return Ok(Rc::new(redlock.map_err(|error| error.to_string())?));
+        };
+        let urls = self
+            .nodes
+            .iter()
+            .map(|name| format!("redis://{name}:{}", node::PORT));
+        let lock = Single::new(
+            process.runtime().clone(),
+            process.connector(),
+            urls,
+            single.clone(),
+        );
+        Ok(Rc::new(lock.map_err(|error| error.to_string())?))
     }
 
     fn operator(&self) -> HostName {

@@ -169,7 +169,7 @@ fn set<T: 'static>(
     };
     let names = Hosts::numbered(config.nodes, 1);
     let (mut hosts, mut nodes) = (BTreeMap::new(), BTreeMap::new());
-    let make = if config.redlock.restart_guard {
+    let make = if config.is_guarded() {
         RedisNode::new
     } else {
         RedisNode::unguarded

@@ -3,7 +3,8 @@
 use simulator::{
     clock::ClockName,
     history::Removal,
-    truth::{ExpiryRule, Interval, Intervals, WindowEnd},
+    redis::ExpiryRule,
+    truth::{Interval, Intervals, WindowEnd},
 };
 
 use crate::story::{Story, ms};

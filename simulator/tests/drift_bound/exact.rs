@@ -7,7 +7,7 @@ use simulator::{
     TrueTime,
     clock::ClockMap,
     random::{Purpose, below, stream},
-    truth::ExpiryRule,
+    redis::ExpiryRule,
 };
 
 use super::model::{Client, Cluster, Held, Node, Setting, Trip};

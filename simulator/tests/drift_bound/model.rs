@@ -7,7 +7,7 @@ use redlock::protocol::{
     claim::{Action, Call, Claim, Terms},
     extend::State,
 };
-use simulator::{TrueTime, clock::ClockMap, truth::ExpiryRule};
+use simulator::{TrueTime, clock::ClockMap, redis::ExpiryRule};
 
 /// How wrong clocks are at most, and what is done about it.
 #[derive(Clone, Copy, Debug)]

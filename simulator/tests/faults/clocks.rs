@@ -163,6 +163,48 @@ fn validity_ends_with_the_fastest_of_three_clocks() {
     );
 }
 
+/// When the holder of a lease that was acquired shortly after 1,500 was told that it is over.
+fn told_of_loss_at(faults: &str) -> u64 {
+    let notes = Notes::default();
+    let shared = notes.clone();
+    run(config(1), faults, move |session| {
+        let notes: Notes<u64> = shared.clone();
+        async move {
+            until(&session, 1_500).await;
+            let lease = session.acquire("r1", Duration::from_secs(1)).await.unwrap();
+            lease.lost().await;
+            notes.push(ms(session.process().true_time()));
+        }
+    });
+    notes.take()[0]
+}
+
+/// A holder is told of its loss at most 100 ms after the deadline on its own clocks: one whose clocks all gain a percent is told
+/// a percent earlier.
+#[test]
+fn loss_is_told_by_the_clocks_of_the_holder() {
+    let validity = Drift::CUSTOMARY.validity(Duration::from_millis(2_000));
+    let validity = u64::try_from(validity.as_millis()).unwrap();
+    let fast = "target='client-1'\nclocks=['wall','monotonic','raw','boot']\nrate_error_ppm=10000";
+    let (usual, early) = (
+        told_of_loss_at(""),
+        told_of_loss_at(&fault("clock_drift", fast, 0, 7_000)),
+    );
+    let told_within = |told: u64, began: u64, validity: u64| {
+        assert!(
+            (began + validity..=began + validity + 101).contains(&told),
+            "{told}"
+        );
+    };
+    told_within(usual, 1_500, validity);
+    // By its own clock it began to acquire at 1,500 as well.
+    told_within(early, 1_485, validity * 100 / 101);
+    assert!(
+        early < 1_500 + validity,
+        "{early}: the fast clock was not used"
+    );
+}
+
 /// The history has each course that a clock takes, from when on and how fast, for the clock that was hit and no other.
 #[test]
 fn the_history_has_every_course_of_every_clock() {

@@ -1,6 +1,8 @@
 //! Processes and machines that are not scheduled for a while.
 
-use simulator::{clock::ClockName, history::EventKind, workload::Session};
+use std::time::Duration;
+
+use simulator::{clock::ClockName, history::EventKind, workload::Session, world::WorldConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::lab::{LATENCY, Notes, config, fault, ms, name, of, pause_ms, run, until};
@@ -175,4 +177,50 @@ fn timers_sleep_with_the_machine() {
             3_050 + LATENCY
         );
     }
+}
+
+/// When client-1, which has had a lease of 2 s renewed since 1,500, sent anything to its node between 2,000 and 3,600, in
+/// milliseconds; and whether it still held the lease at 3,400 and at 5,000.
+fn renewed(faults: &str) -> (Vec<u64>, [bool; 2]) {
+    let notes = Notes::default();
+    let shared = notes.clone();
+    let config = WorldConfig {
+        records_segments: true,
+        ..config(1)
+    };
+    let run = run(config, faults, move |session| {
+        let notes: Notes<bool> = shared.clone();
+        async move {
+            until(&session, 1_500).await;
+            let lease = session.acquire("r1", Duration::from_secs(1)).await.unwrap();
+            lease.keep_renewed();
+            for at in [3_400, 5_000] {
+                until(&session, at).await;
+                notes.push(lease.is_valid());
+            }
+        }
+    });
+    let sent = of(&run.history, "client-1")
+        .filter(|(_, kind)| matches!(kind, EventKind::Sent { .. }))
+        .map(|(at, _)| at)
+        .filter(|at| (2_000..3_600).contains(at));
+    (sent.collect(), notes.take().try_into().unwrap())
+}
+
+/// The shipped client spawns its tasks in the process and nowhere else: while that is paused none of them writes anything.
+/// A pause that is shorter than what is left of the lease costs nothing: the lease is renewed when it is over.
+#[test]
+fn a_paused_client_sends_nothing() {
+    let (usual, held) = renewed("");
+    let during = |sent: &[u64]| {
+        sent.iter()
+            .filter(|at| (2_051..3_050).contains(*at))
+            .count()
+    };
+    assert!(during(&usual) > 0, "it renews: {usual:?}");
+    assert_eq!(held, [true; 2]);
+    let (paused, held) = renewed(&fault("pause", PAUSED, 2_050, 1_000));
+    assert_eq!(during(&paused), 0, "{paused:?}");
+    assert!(paused.iter().any(|at| *at >= 3_050), "{paused:?}");
+    assert_eq!(held, [true; 2]);
 }

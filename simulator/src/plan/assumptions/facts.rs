@@ -2,21 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{clock::Ppm, history::HostName, plan::Hosts};
-
-/// What a node's disk remembers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Persistence {
-    /// Nothing.
-    None,
-    /// Snapshots now and then.
-    Rdb,
-    /// An append-only file, flushed every second: up to two seconds are lost with the power, and a kill in
-    /// the middle of a slow flush can lose as much.
-    AofEverySec,
-    /// An append-only file, flushed before each reply: whatever was answered is remembered.
-    AofAlways,
-}
+use crate::{clock::Ppm, history::HostName, plan::Hosts, redis::Persistence};
 
 /// What has to be known of a cluster to say which assumptions a plan breaks in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +13,15 @@ pub struct ClusterFacts {
     pub quorum: usize,
     /// The longest TTL that nodes accept, and the length of a quarantine.
     pub max_ttl: Duration,
-    /// What nodes remember. The default remembers nothing.
+    /// What of their memory nodes keep on disk. Nothing by default.
     pub persistence: Persistence,
     /// Whether nodes that restarted or were flushed are kept out for `max_ttl`. On by default.
     pub restart_guard: bool,
     /// Whether a node whose memory is full evicts lock keys. Off by default.
     pub evicts: bool,
+    /// How late a holder may act after it looked at its lease, as the client declares it where the store does not fence; any
+    /// delay by default.
+    pub effect_delay: Option<Duration>,
     /// When the world heals.
     pub heal: Duration,
     /// How far the oscillators of hosts are off; hosts that are not named keep perfect time.
@@ -51,6 +40,7 @@ impl ClusterFacts {
             persistence: Persistence::None,
             restart_guard: true,
             evicts: false,
+            effect_delay: None,
             heal,
             rate_errors_ppm: BTreeMap::new(),
             wall_offsets_micros: BTreeMap::new(),

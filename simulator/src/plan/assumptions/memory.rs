@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Assumption, Assumptions, ClusterFacts, Persistence};
+use super::{Assumption, Assumptions, ClusterFacts};
 use crate::{
     history::HostName,
     plan::{Fault, FaultWindow, Plan, Role, Target},
+    redis::Persistence,
 };
 
 /// Nodes that forget together, and how long that matters.
@@ -69,6 +70,8 @@ fn loss(window: &FaultWindow, facts: &ClusterFacts) -> Option<Loss> {
     }
     let forgets = match &window.fault {
         Fault::Crash { lose_data, .. } | Fault::PowerLoss { lose_data, .. } => {
+            // Whatever was answered is remembered by this one alone. A real server that appends every second loses up to two
+            // seconds with its power, and as much when it is killed in the middle of a slow flush.
             *lose_data || facts.persistence != Persistence::AofAlways
         }
         Fault::FlushAll { .. } => true,

@@ -1,7 +1,7 @@
 use redlock::Ppm as RatePpm;
 
 use super::*;
-use crate::plan::Hosts;
+use crate::{plan::Hosts, redis::Persistence};
 
 /// ρ_c = 1,000 ppm, σ_c = 10 ms, ρ_s = 2,000 ppm, σ_s = 20 ms; five nodes, two clients, `max_ttl` 1 s.
 fn cluster() -> (Assumptions, ClusterFacts) {
@@ -241,7 +241,7 @@ fn forgetful_voters() {
         &[&crash("node-1", "duration_ms=9; lose_data=true")],
         true,
     );
-    facts.persistence = Persistence::AofEverySec;
+    facts.persistence = Persistence::AofEverysec;
     check(&assumed, &facts, &[&short], true);
     // A larger quorum tolerates some: 2·4 − 5 − 1 = 2 of five.
     facts.quorum = 4;

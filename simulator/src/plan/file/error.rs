@@ -56,7 +56,7 @@ pub struct FileError {
 impl FileError {
     /// Of the file called `file_name` that contains `text`. Problems are put in the order of the file; the same
     /// problem twice is one.
-    pub(crate) fn new(file_name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
+    pub fn new(file_name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by(|a, b| {
             (a.span.start, a.span.end, &a.message).cmp(&(b.span.start, b.span.end, &b.message))
         });

@@ -223,6 +223,19 @@ fn redis_8_expires_a_millisecond_earlier() {
     assert_eq!(left(ExpiryRule::At, 50), ":0\r\n");
 }
 
+/// The nanosecond from which a key is gone is the first of the millisecond in which it is.
+#[test]
+fn both_ways_to_ask_for_expiry_agree() {
+    for rule in [ExpiryRule::After, ExpiryRule::At] {
+        for at_ms in [-1, 0, 1_700_000_000_000] {
+            let gone_ns = rule.gone_from(at_ms);
+            assert!(rule.expired(at_ms, gone_ns.div_euclid(1_000_000)));
+            assert!(!rule.expired(at_ms, (gone_ns - 1).div_euclid(1_000_000)));
+        }
+        assert_eq!(rule.gone_from(i64::MAX), i64::MAX, "never");
+    }
+}
+
 #[test]
 fn a_pause_holds_requests_until_it_ends() {
     let mut server = server(Persistence::None);

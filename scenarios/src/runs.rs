@@ -1,0 +1,106 @@
+//! Runs scenarios in the simulator, several at a time.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use simulator::{history::History, truth::Facts, world::Replay};
+
+use crate::scenario::{
+    Contender, Outcome, Scenario,
+    outcome::{Inconclusive, Judgement},
+};
+
+/// A run that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// The lock.
+    pub contender: Contender,
+    /// What everything random is drawn from.
+    pub seed: u64,
+}
+
+/// A run that was made.
+#[derive(Debug)]
+pub struct Finished {
+    /// All that it takes to make it again.
+    pub replay: Replay,
+    /// What was known of it.
+    pub facts: Facts,
+    /// What happened.
+    pub history: History,
+    /// What came of it.
+    pub judgement: Judgement,
+}
+
+impl Job<'_> {
+    /// What the scenario says must come of it.
+    pub fn expected(&self) -> Option<Outcome> {
+        self.scenario.head.verdicts.get(&self.contender).copied()
+    }
+
+    /// Makes the run in the simulator.
+    pub fn simulate(&self) -> Finished {
+        let replay = self.scenario.case(self.contender, self.seed);
+        let facts = self.scenario.facts(self.contender, &replay);
+        let run = replay.run();
+        let judgement = Judgement::of_run(&run, &facts);
+        Finished {
+            replay,
+            facts,
+            history: run.history,
+            judgement,
+        }
+    }
+}
+
+impl Finished {
+    /// Whether it came out as the scenario says.
+    pub fn is_as(&self, expected: Option<Outcome>) -> bool {
+        expected.is_some() && self.judgement.outcome.as_ref().ok() == expected.as_ref()
+    }
+
+    /// What came of it, in a word or a line.
+    pub fn told(&self) -> String {
+        match &self.judgement.outcome {
+            Ok(outcome) => outcome.to_string(),
+            Err(why @ (Inconclusive::Vacuous(_) | Inconclusive::Failed(_))) => why.to_string(),
+        }
+    }
+}
+
+/// Makes all `jobs` on `threads` threads, and hands each finished one to `done` with its place in the list, in the order in which they finish. Jobs that have
+/// not begun when `stop` is set are not made.
+pub fn simulate_all(
+    jobs: &[Job<'_>],
+    threads: NonZeroUsize,
+    stop: &AtomicBool,
+    mut done: impl FnMut(usize, Finished),
+) {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        for _ in 0..threads.get().min(jobs.len()) {
+            let (tell, next) = (tell.clone(), &next);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(job) = jobs.get(place) else { break };
+                    // Nobody listens any more when the loop below panicked.
+                    let _ = tell.send((place, job.simulate()));
+                }
+            });
+        }
+        drop(tell);
+        for (place, finished) in told {
+            done(place, finished);
+        }
+    });
+}

@@ -30,7 +30,7 @@ use crate::{
     demo::{self, WorkerOptions},
     endure,
     live::{self, GuardOptions},
-    preflight,
+    preflight, rig,
 };
 
 /// What the program is called.
@@ -86,6 +86,9 @@ enum Command {
     /// A contending worker: a child process of the demonstration.
     #[command(hide = true)]
     Worker(WorkerOptions),
+    /// A client host of a case on real servers: a child process of the rig.
+    #[command(hide = true)]
+    RigWorker(rig::WorkerOptions),
     /// What removes everything when a supervisor is killed: a child process of it.
     #[command(hide = true)]
     Guard(GuardOptions),
@@ -113,6 +116,7 @@ impl Command {
             Self::Man(options) => man::run(&options),
             Self::EndureWorker(options) => live(endure::work(&options).map(|()| 0)),
             Self::Worker(options) => live(demo::work(&options).map(|()| 0)),
+            Self::RigWorker(options) => live(rig::work(&options).map(|()| 0)),
             Self::Guard(options) => live(live::guard(&options).map(|()| 0)),
         }
     }

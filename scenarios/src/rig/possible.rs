@@ -84,6 +84,14 @@ fn settings(case: &Replay, options: &Options) -> Vec<String> {
     if server.replica || server.attached_replicas > 0 {
         refuse("replica: every server of a live run is a master without replicas");
     }
+    if case
+        .config
+        .single
+        .as_ref()
+        .is_some_and(|single| single.replica)
+    {
+        refuse("replica: the lock wants a replica that takes over, and nobody promotes one here");
+    }
     if needs_6_2(case) {
         if options.redis_6_2.is_none() {
             refuse("no redis-server 6.2 was found: run scripts/test once, or set REDIS_SERVER_6_2");

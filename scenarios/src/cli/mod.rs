@@ -103,7 +103,7 @@ enum Command {
     /// A contending worker: a child process of the demonstration.
     #[command(hide = true)]
     Worker(WorkerOptions),
-    /// A client of a live run: a child process of it.
+    /// A client host of a case on real servers: a child process of the rig.
     #[command(hide = true)]
     RigWorker(rig::WorkerOptions),
     /// What removes everything when a supervisor is killed: a child process of it.

@@ -13,6 +13,7 @@ use simulator::{
 };
 
 use super::{
+    clocks::Change,
     watch::Watch,
     wire::{ToWorker, line},
 };
@@ -117,38 +118,24 @@ impl Client {
         Some(member.ended().unwrap_or_else(|| "it hung up".to_owned()))
     }
 
-    /// Stops the process. Pauses add up.
-    pub(super) fn pause(&self) -> Result<(), Error> {
-        self.pause_with(&[])
-    }
-
-    /// Ends one pause.
-    pub(super) fn resume(&self) -> Result<(), Error> {
-        self.resume_with(&[])
-    }
-
-    /// Stops the process, and these clocks stand still.
-    pub(super) fn pause_with(&self, frozen: &[ClockName]) -> Result<(), Error> {
+    /// Stops the process, and these clocks stand still. Pauses add up.
+    pub(super) fn pause(&self, frozen: &[ClockName]) -> Result<(), Error> {
         let mut state = self.state();
         if !self.host.is_paused() {
             state.each(Member::freeze)?;
         }
         let now = self.watch.now();
         self.host.pause(now);
-        for clock in frozen {
-            self.host.disturb_clock(now, *clock, Disturbance::Freeze);
-        }
+        Change::Disturb(Disturbance::Freeze).make(&self.host, now, frozen);
         self.tell_clocks(&mut state, frozen);
         Ok(())
     }
 
     /// Ends one such pause.
-    pub(super) fn resume_with(&self, frozen: &[ClockName]) -> Result<(), Error> {
+    pub(super) fn resume(&self, frozen: &[ClockName]) -> Result<(), Error> {
         let mut state = self.state();
         let now = self.watch.now();
-        for clock in frozen {
-            self.host.calm_clock(now, *clock, Disturbance::Freeze);
-        }
+        Change::Calm(Disturbance::Freeze).make(&self.host, now, frozen);
         self.tell_clocks(&mut state, frozen);
         self.host.resume(now);
         if !self.host.is_paused() {
@@ -158,19 +145,13 @@ impl Client {
     }
 
     /// Changes clocks, while the process stands still: see `worker::control`.
-    pub(super) fn change_clocks(
-        &self,
-        clocks: &[ClockName],
-        change: impl Fn(&Host, ClockName),
-    ) -> Result<(), Error> {
+    pub(super) fn change_clocks(&self, clocks: &[ClockName], change: Change) -> Result<(), Error> {
         let mut state = self.state();
         let runs = !self.host.is_paused();
         if runs {
             state.each(Member::freeze)?;
         }
-        for clock in clocks {
-            change(&self.host, *clock);
-        }
+        change.make(&self.host, self.watch.now(), clocks);
         self.tell_clocks(&mut state, clocks);
         if runs {
             state.each(Member::cont)?;

@@ -24,7 +24,9 @@ use simulator::{
 use tokio::sync::watch;
 
 use super::{
+    clocks::Change,
     crew::Client,
+    faketime,
     link::Links,
     node::{Deed, Node},
     notes::Notes,
@@ -73,6 +75,14 @@ impl Field {
         client
             .or_else(node)
             .or_else(|| (*name == self.names.store).then_some(&self.store.host))
+    }
+
+    /// How often clocks of nodes must be looked after; never when none can be wrong.
+    pub(super) fn ticks(&self) -> Option<Duration> {
+        self.nodes
+            .values()
+            .any(Node::has_a_clock)
+            .then_some(faketime::TICK)
     }
 
     fn ends(&self, link: &DirectedLink) -> Option<(HostId, HostId)> {
@@ -125,9 +135,9 @@ impl Field {
     fn strike(&self, name: &HostName, fault: ProcessFault) {
         if let Some(client) = self.clients.get(name) {
             let done = match fault {
-                ProcessFault::Pause => client.pause(),
-                ProcessFault::Suspend => client.pause_with(&SUSPENDED),
-                ProcessFault::StopMachine => client.pause_with(&ClockName::ALL),
+                ProcessFault::Pause | ProcessFault::Suspend | ProcessFault::StopMachine => {
+                    client.pause(frozen(fault))
+                }
                 ProcessFault::Crash { lose_data } => {
                     client.crash(false, lose_data);
                     Ok(())
@@ -153,8 +163,7 @@ impl Field {
                         data_lost: lose_data,
                     });
                 }
-                // The clocks of a node that is to be suspended or stopped were looked at before the run.
-                _ => node.does(Deed::Pause),
+                _ => node.does(Deed::Pause(frozen(fault))),
             }
         } else if *name == self.names.store {
             self.strike_store(fault);
@@ -164,9 +173,9 @@ impl Field {
     fn strike_store(&self, fault: ProcessFault) {
         let (host, now) = (&self.store.host, self.watch.now());
         match fault {
-            ProcessFault::Pause => host.pause(now),
-            ProcessFault::Suspend => freeze(host, now, &SUSPENDED),
-            ProcessFault::StopMachine => freeze(host, now, &ClockName::ALL),
+            ProcessFault::Pause | ProcessFault::Suspend | ProcessFault::StopMachine => {
+                freeze(host, now, frozen(fault));
+            }
             ProcessFault::Crash { lose_data } => {
                 self.links.reset_all_to(host.id());
                 host.crash(now, false, lose_data);
@@ -182,36 +191,34 @@ impl Field {
     fn relieve(&self, name: &HostName, fault: ProcessFault) {
         if let Some(client) = self.clients.get(name) {
             let done = match fault {
-                ProcessFault::Pause => client.resume(),
-                ProcessFault::Suspend => client.resume_with(&SUSPENDED),
-                ProcessFault::StopMachine => client.resume_with(&ClockName::ALL),
                 ProcessFault::Crash { .. } | ProcessFault::PowerLoss { .. } => client.start(),
+                _ => client.resume(frozen(fault)),
             };
             self.note(name, done);
         } else if let Some(node) = self.nodes.get(name) {
             node.does(if takes_down(fault) {
                 Deed::Start
             } else {
-                Deed::Resume
+                Deed::Resume(frozen(fault))
             });
         } else if *name == self.names.store {
             let (host, now) = (&self.store.host, self.watch.now());
             match fault {
-                ProcessFault::Pause => host.resume(now),
-                ProcessFault::Suspend => thaw(host, now, &SUSPENDED),
-                ProcessFault::StopMachine => thaw(host, now, &ClockName::ALL),
                 ProcessFault::Crash { .. } | ProcessFault::PowerLoss { .. } => host.start(now),
+                _ => thaw(host, now, frozen(fault)),
             }
             self.store.open_or_close();
         }
     }
 
-    fn on_clocks(&self, hosts: &[HostName], clocks: &[ClockName], act: impl Fn(&Host, ClockName)) {
+    fn on_clocks(&self, hosts: &[HostName], clocks: &[ClockName], change: Change) {
         for name in hosts {
             if let Some(client) = self.clients.get(name) {
-                self.note(name, client.change_clocks(clocks, &act));
-            } else if let Some(host) = self.host(name) {
-                clocks.iter().for_each(|clock| act(host, *clock));
+                self.note(name, client.change_clocks(clocks, change));
+            } else if let Some(node) = self.nodes.get(name) {
+                node.does(Deed::Clocks(clocks.to_vec(), change));
+            } else if *name == self.names.store {
+                change.make(&self.store.host, self.watch.now(), clocks);
             }
         }
     }
@@ -253,15 +260,16 @@ impl Targets for &Field {
                 hosts,
                 clocks,
                 fault,
-            } => self.on_clocks(hosts, clocks, |host, clock| match fault {
-                ClockFault::Step { by_micros } => {
-                    host.step_clock(watch.now(), clock, by_micros.saturating_mul(1_000));
-                }
-                ClockFault::Drift { rate_error_ppm } => {
-                    host.disturb_clock(watch.now(), clock, Disturbance::Drift(*rate_error_ppm));
-                }
-                ClockFault::Freeze => host.disturb_clock(watch.now(), clock, Disturbance::Freeze),
-            }),
+            } => {
+                let change = match fault {
+                    ClockFault::Step { by_micros } => Change::Step(*by_micros),
+                    ClockFault::Drift { rate_error_ppm } => {
+                        Change::Disturb(Disturbance::Drift(*rate_error_ppm))
+                    }
+                    ClockFault::Freeze => Change::Disturb(Disturbance::Freeze),
+                };
+                self.on_clocks(hosts, clocks, change);
+            }
             ResolvedFault::Nodes { hosts, fault } => self.on_nodes(hosts, |node| match fault {
                 NodeFault::FlushAll => node.command(&["FLUSHALL"]),
                 NodeFault::Failover { .. } => node.command(&["REPLICAOF", "NO", "ONE"]),
@@ -292,9 +300,7 @@ impl Targets for &Field {
                     ClockFault::Drift { rate_error_ppm } => Disturbance::Drift(*rate_error_ppm),
                     ClockFault::Freeze => Disturbance::Freeze,
                 };
-                self.on_clocks(hosts, clocks, |host, clock| {
-                    host.calm_clock(watch.now(), clock, disturbance);
-                });
+                self.on_clocks(hosts, clocks, Change::Calm(disturbance));
             }
             ResolvedFault::Nodes { hosts, fault } => self.on_nodes(hosts, |node| match fault {
                 // A pause of clients ends by itself.
@@ -320,6 +326,15 @@ impl Targets for &Field {
     }
 }
 
+/// The clocks that stand still during a fault.
+const fn frozen(fault: ProcessFault) -> &'static [ClockName] {
+    match fault {
+        ProcessFault::Suspend => &SUSPENDED,
+        ProcessFault::StopMachine => &ClockName::ALL,
+        _ => &[],
+    }
+}
+
 const fn takes_down(fault: ProcessFault) -> bool {
     matches!(
         fault,
@@ -329,15 +344,11 @@ const fn takes_down(fault: ProcessFault) -> bool {
 
 fn freeze(host: &Host, now: TrueTime, clocks: &[ClockName]) {
     host.pause(now);
-    for clock in clocks {
-        host.disturb_clock(now, *clock, Disturbance::Freeze);
-    }
+    Change::Disturb(Disturbance::Freeze).make(host, now, clocks);
 }
 
 fn thaw(host: &Host, now: TrueTime, clocks: &[ClockName]) {
-    for clock in clocks {
-        host.calm_clock(now, *clock, Disturbance::Freeze);
-    }
+    Change::Calm(Disturbance::Freeze).make(host, now, clocks);
     host.resume(now);
 }
 

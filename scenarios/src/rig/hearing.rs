@@ -3,6 +3,7 @@
 use std::{
     io::{self, BufRead as _, BufReader},
     os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc::Sender},
     thread::{self, JoinHandle},
 };
@@ -32,15 +33,27 @@ pub(super) enum Heard {
 pub(super) struct Minutes {
     events: Arc<Mutex<Vec<Event>>>,
     readers: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    /// Where workers come; none once nobody is to come any more.
+    socket: Arc<Mutex<Option<PathBuf>>>,
 }
 
 impl Minutes {
-    /// Listens to workers for as long as the process lives.
-    pub(super) fn listen(&self, listener: UnixListener, field: &Arc<Field>, tell: &Sender<Heard>) {
+    /// Listens to workers.
+    pub(super) fn listen(
+        &self,
+        path: &Path,
+        field: &Arc<Field>,
+        tell: &Sender<Heard>,
+    ) -> io::Result<()> {
+        let listener = UnixListener::bind(path)?;
+        *lock(&self.socket) = Some(path.to_owned());
         let (minutes, field, tell) = (self.clone(), Arc::downgrade(field), tell.clone());
         thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
                 let Some(field) = field.upgrade() else { return };
+                if lock(&minutes.socket).is_none() {
+                    return;
+                }
                 let (own, tell) = (minutes.clone(), tell.clone());
                 let reader = thread::spawn(move || {
                     // A process that was killed may leave half a line.
@@ -49,6 +62,15 @@ impl Minutes {
                 lock(&minutes.readers).push(reader);
             }
         });
+        Ok(())
+    }
+
+    /// Listens no more to those who come.
+    pub(super) fn hang_up(&self) {
+        if let Some(path) = lock(&self.socket).take() {
+            // Whoever waits for the next one looks up.
+            drop(UnixStream::connect(path));
+        }
     }
 
     fn attend(&self, socket: UnixStream, field: &Field, tell: &Sender<Heard>) -> io::Result<()> {

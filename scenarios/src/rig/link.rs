@@ -22,6 +22,7 @@ use std::{
 };
 
 use simulator::{
+    TrueTime,
     host::Host,
     network::{Crossing, HostId, Network, Segment},
 };
@@ -136,16 +137,22 @@ impl Links {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `segment` has crossed; false when it never does.
+    /// Waits until `segment` has crossed; false when it never does. Its sender may give it up meanwhile.
     #[expect(clippy::disallowed_methods, reason = "live runs are on real time")]
-    async fn crossed(&self, from: HostId, to: HostId, segment: &Segment) -> bool {
+    async fn crossed(
+        &self,
+        (from, to): (HostId, HostId),
+        segment: &Segment,
+        given_up: &Cell<Option<TrueTime>>,
+    ) -> bool {
         let mut timer: Option<Pin<Box<Sleep>>> = None;
         poll_fn(|cx| {
             loop {
                 // Before looking, so that no change in between is missed.
                 self.network.wait_for_change(cx.waker());
                 let now = self.watch.now();
-                let at = match self.network.crossing(now, from, to, segment) {
+                let segment = segment.given_up_at(given_up.get());
+                let at = match self.network.crossing(now, from, to, &segment) {
                     Crossing::At(at) if at <= now + SOON => return Poll::Ready(true),
                     Crossing::At(at) | Crossing::SentAgain(at) => at,
                     Crossing::Blocked => return Poll::Pending,
@@ -251,7 +258,8 @@ async fn open(links: &Links, route: &Route, number: u64) -> Option<TcpStream> {
     let sent = links.watch.now();
     let latency = links.network.send(sent, (client, server), number, 0, 0);
     let request = Segment::handshake(number, sent, latency);
-    if !links.crossed(client, server, &request).await {
+    let waits = Cell::new(None);
+    if !links.crossed((client, server), &request, &waits).await {
         return std::future::pending().await;
     }
     let upstream = TcpStream::connect((Ipv4Addr::LOCALHOST, route.port)).await;
@@ -262,7 +270,7 @@ async fn open(links: &Links, route: &Route, number: u64) -> Option<TcpStream> {
         Some(_) => Segment::handshake(number, arrived, latency),
         None => Segment::reset(number, 0, arrived, latency),
     };
-    if !links.crossed(server, client, &answer).await {
+    if !links.crossed((server, client), &answer, &waits).await {
         return std::future::pending().await;
     }
     upstream
@@ -287,6 +295,8 @@ struct Way {
     ends: (HostId, HostId),
     number: u64,
     sequence: Cell<u64>,
+    /// When its sender threw the connection away.
+    given_up: Rc<Cell<Option<TrueTime>>>,
     queue: UnboundedSender<Parcel>,
 }
 
@@ -294,6 +304,7 @@ struct Way {
 struct Arrivals {
     links: Arc<Links>,
     ends: (HostId, HostId),
+    given_up: Rc<Cell<Option<TrueTime>>>,
     queue: UnboundedReceiver<Parcel>,
 }
 
@@ -305,11 +316,13 @@ impl Way {
             ends,
             number,
             sequence: Cell::new(1),
+            given_up: Rc::default(),
             queue,
         };
         let arrivals = Arrivals {
             links: links.clone(),
             ends,
+            given_up: way.given_up.clone(),
             queue: arrivals,
         };
         (way, arrivals)
@@ -328,7 +341,10 @@ impl Way {
         let segment = match content {
             Content::Bytes(_) => Segment::data(number, sequence, sent, latency, bytes),
             Content::Fin => Segment::fin(number, sequence, sent, latency),
-            Content::Reset => Segment::reset(number, sequence, sent, latency),
+            Content::Reset => {
+                self.given_up.set(Some(sent));
+                Segment::reset(number, sequence, sent, latency)
+            }
         };
         // The other side is served as long as this one.
         let _ = self.queue.send(Parcel { segment, content });
@@ -337,11 +353,17 @@ impl Way {
 
 impl Arrivals {
     async fn next(&mut self) -> Option<Content> {
+        let mut has_a_hole = false;
         loop {
-            let parcel = self.queue.recv().await?;
-            let (from, to) = self.ends;
-            if self.links.crossed(from, to, &parcel.segment).await {
-                return Some(parcel.content);
+            let Parcel { segment, content } = self.queue.recv().await?;
+            let arrived = self
+                .links
+                .crossed(self.ends, &segment, &self.given_up)
+                .await;
+            // Nothing is handed over from behind a hole, but that the connection is no more.
+            has_a_hole |= !arrived;
+            if arrived && (!has_a_hole || matches!(content, Content::Reset)) {
+                return Some(content);
             }
         }
     }

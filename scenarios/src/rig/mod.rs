@@ -18,11 +18,13 @@
 //! Everything that was started is stopped on every exit, also when the supervisor is killed.
 //!
 //! In reading order: `options`; `possible` (what is refused); `run` (from start to end) with `stage` (what it starts), `hearing`
-//! (what workers say); `field` (how faults are done) with `crew` (clients), `node` (servers) and `link` (proxies); `worker` (the
+//! (what workers say); `field` (how faults are done) with `clocks`, `crew` (clients), `node` (servers, their clocks in `faketime`) and `link` (proxies); `worker` (the
 //! other end) over `wire`; `watch` (true time) and `notes`.
 
+mod clocks;
 mod crew;
 mod error;
+mod faketime;
 mod field;
 mod hearing;
 mod link;

@@ -1,6 +1,8 @@
 //! The nodes: redis-server processes, as the supervisor holds them.
 
 use std::{
+    fs,
+    io::ErrorKind,
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{self, Receiver, Sender},
@@ -10,9 +12,13 @@ use std::{
 };
 
 use redlock_testkit::RedisServer;
-use simulator::{TrueTime, history::HostName, host::Host};
+use simulator::{
+    TrueTime,
+    clock::{ClockName, Disturbance},
+    host::Host,
+};
 
-use super::{notes::Notes, watch::Watch};
+use super::{clocks::Change, faketime::FakeClock, notes::Notes, watch::Watch};
 
 /// One node. Its state is the simulator's [`Host`], which records what is done to it; the server follows.
 ///
@@ -21,13 +27,22 @@ use super::{notes::Notes, watch::Watch};
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) host: Arc<Host>,
-    server: Arc<RedisServer>,
+    body: Body,
     process: Line,
     commands: Line,
+}
+
+/// What the threads of a node work on.
+#[derive(Clone, Debug)]
+struct Body {
+    host: Arc<Host>,
+    server: Arc<RedisServer>,
+    /// Its wall clock, when that can be wrong.
+    clock: Option<Arc<FakeClock>>,
     watch: Watch,
     notes: Notes,
     /// What the server is told again when it starts again.
-    state: Arc<Mutex<Settings>>,
+    settings: Arc<Mutex<Settings>>,
 }
 
 /// What is set on a server, and forgotten by it in a restart.
@@ -39,10 +54,14 @@ struct Settings {
 }
 
 /// What is done to a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
-    Pause,
-    Resume,
+    /// Its clocks change their course.
+    Clocks(Vec<ClockName>, Change),
+    /// SIGSTOP, and these clocks stand still.
+    Pause(&'static [ClockName]),
+    /// SIGCONT, and they go on.
+    Resume(&'static [ClockName]),
     /// SIGKILL; what the disk keeps is decided as it starts again.
     Crash {
         power_lost: bool,
@@ -100,39 +119,52 @@ impl Node {
     pub(super) fn new(
         host: Arc<Host>,
         server: RedisServer,
+        clock: Option<Arc<FakeClock>>,
         lazy_expiry_only: bool,
         watch: Watch,
         notes: Notes,
     ) -> Self {
-        let node = Self {
-            host,
+        let settings = Settings {
+            lazy: lazy_expiry_only,
+            ..Settings::default()
+        };
+        let body = Body {
+            host: host.clone(),
             server: Arc::new(server),
-            process: Line::new(),
-            commands: Line::new(),
+            clock,
             watch,
             notes,
-            state: Arc::new(Mutex::new(Settings {
-                lazy: lazy_expiry_only,
-                ..Settings::default()
-            })),
+            settings: Arc::new(Mutex::new(settings)),
         };
-        if lazy_expiry_only {
-            node.command(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+        body.set_clock();
+        body.set_again(settings);
+        Self {
+            host,
+            body,
+            process: Line::new(),
+            commands: Line::new(),
         }
-        node
     }
 
     /// Where it listens.
     pub(super) fn port(&self) -> u16 {
-        self.server.port()
+        self.body.server.port()
     }
 
-    /// Does something to the process, after all that was to be done before. A crash kills at once.
+    /// Does something to the process, after all that was to be done before.
     pub(super) fn does(&self, deed: Deed) {
-        let (host, server, watch) = (self.host.clone(), self.server.clone(), self.watch);
-        let (state, notes) = (self.state.clone(), self.notes.clone());
-        self.process
-            .queue(move || carry_out(deed, &host, &server, watch, &state, &notes));
+        let body = self.body.clone();
+        self.process.queue(move || body.does(deed));
+    }
+
+    /// Has the server's wall clock show what the host's does: now and then for one that drifts. Changes see to it themselves.
+    pub(super) fn set_clock(&self) {
+        self.body.set_clock();
+    }
+
+    /// Whether it has a clock that can be wrong.
+    pub(super) const fn has_a_clock(&self) -> bool {
+        self.body.clock.is_some()
     }
 
     /// Waits until everything is done that was to be done.
@@ -142,22 +174,18 @@ impl Node {
 
     /// Asks something of the server; what it does not do is noted.
     pub(super) fn command(&self, words: &[&str]) {
-        let (name, server, watch) = (self.host.name().clone(), self.server.clone(), self.watch);
+        let body = self.body.clone();
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-        let notes = self.notes.clone();
-        self.commands
-            .queue(move || ask(&name, &server, watch, &notes, &words));
+        self.commands.queue(move || body.ask(&words));
     }
 
     /// The server answers nobody until then. It is told for how long in advance: a server whose clients are all paused hears
     /// no command that ends it.
     pub(super) fn pause_clients(&self, until: TrueTime) {
-        let (name, server, watch) = (self.host.name().clone(), self.server.clone(), self.watch);
-        let notes = self.notes.clone();
+        let body = self.body.clone();
         self.commands.queue(move || {
-            let left = watch.until(until).as_millis().to_string();
-            let words = ["CLIENT", "PAUSE", &left, "ALL"].map(str::to_owned);
-            ask(&name, &server, watch, &notes, &words);
+            let left = body.watch.until(until).as_millis().to_string();
+            body.ask(&["CLIENT", "PAUSE", &left, "ALL"].map(str::to_owned));
         });
     }
 
@@ -165,18 +193,131 @@ impl Node {
     /// thing that has a real server say so. As with every real server that was a replica for a while, its replication id is
     /// another one afterwards.
     pub(super) fn set_read_only(&self, on: bool) {
-        self.set(|settings| settings.read_only = on);
+        self.body.set(|settings| settings.read_only = on);
         self.command(read_only(on));
     }
 
     /// The server's memory is full, or no longer.
     pub(super) fn set_full(&self, on: bool) {
-        self.set(|settings| settings.full = on);
+        self.body.set(|settings| settings.full = on);
         self.command(full(on));
     }
+}
 
+impl Body {
     fn set(&self, set: impl FnOnce(&mut Settings)) {
-        set(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        set(&mut self.settings.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn set_clock(&self) {
+        let set = self.clock.as_ref();
+        if let Some(Err(error)) = set.map(|clock| clock.follow(&self.host, self.watch)) {
+            let name = self.host.name();
+            self.notes
+                .add(format!("setting the clock of {name}: {error}"));
+        }
+    }
+
+    fn ask(&self, words: &[String]) {
+        let asked = self.watch.now();
+        let ended = if self.server.is_running() {
+            let answer = self.server.try_command(words);
+            answer.map(drop).map_err(|error| error.to_string())
+        } else {
+            Err("the server was down".to_owned())
+        };
+        if let Err(error) = ended {
+            let (words, name) = (words.join(" "), self.host.name());
+            self.notes
+                .add(format!("{words} on {name} at {asked}: {error}"));
+        }
+    }
+
+    /// A server that starts knows nothing of what was set.
+    fn set_again(&self, settings: Settings) {
+        let mut again: Vec<&[&str]> = Vec::new();
+        if settings.lazy {
+            again.push(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+        }
+        if settings.read_only {
+            again.push(read_only(true));
+        }
+        if settings.full {
+            again.push(full(true));
+        }
+        for words in again {
+            let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+            self.ask(&words);
+        }
+    }
+
+    fn does(&self, deed: Deed) {
+        match deed {
+            Deed::Clocks(clocks, change) => {
+                change.make(&self.host, self.watch.now(), &clocks);
+                self.set_clock();
+            }
+            Deed::Pause(frozen) => self.pause(frozen),
+            Deed::Resume(frozen) => self.resume(frozen),
+            Deed::Crash {
+                power_lost,
+                data_lost,
+            } => self.crash(power_lost, data_lost),
+            Deed::Start => self.start(),
+        }
+    }
+
+    fn pause(&self, frozen: &[ClockName]) {
+        if !self.host.is_paused() && self.server.is_running() {
+            self.server.stop();
+        }
+        let now = self.watch.now();
+        self.host.pause(now);
+        Change::Disturb(Disturbance::Freeze).make(&self.host, now, frozen);
+        self.set_clock();
+    }
+
+    fn resume(&self, frozen: &[ClockName]) {
+        let now = self.watch.now();
+        Change::Calm(Disturbance::Freeze).make(&self.host, now, frozen);
+        self.set_clock();
+        self.host.resume(now);
+        if !self.host.is_paused() && self.server.is_running() {
+            self.server.cont();
+        }
+    }
+
+    fn crash(&self, power_lost: bool, data_lost: bool) {
+        self.server.kill();
+        if data_lost {
+            let emptied = fs::remove_dir_all(self.server.folder().join("data"));
+            // One that is down already may have lost its disk before.
+            let failed = emptied
+                .err()
+                .filter(|error| error.kind() != ErrorKind::NotFound);
+            if let Some(error) = failed {
+                let name = self.host.name();
+                self.notes
+                    .add(format!("emptying the disk of {name}: {error}"));
+            }
+        }
+        self.host.crash(self.watch.now(), power_lost, data_lost);
+    }
+
+    fn start(&self) {
+        if self.host.is_up() {
+            return;
+        }
+        if let Err(error) = self.server.restart() {
+            let name = self.host.name();
+            self.notes.add(format!("starting {name} again: {error}"));
+            return;
+        }
+        self.set_again(*self.settings.lock().unwrap_or_else(PoisonError::into_inner));
+        self.host.start(self.watch.now());
+        if self.host.is_paused() {
+            self.server.stop();
+        }
     }
 }
 
@@ -194,85 +335,5 @@ const fn full(on: bool) -> &'static [&'static str] {
         &["CONFIG", "SET", "maxmemory", "1"]
     } else {
         &["CONFIG", "SET", "maxmemory", "0"]
-    }
-}
-
-fn ask(name: &HostName, server: &RedisServer, watch: Watch, notes: &Notes, words: &[String]) {
-    let asked = watch.now();
-    let ended = if server.is_running() {
-        server
-            .try_command(words)
-            .map(drop)
-            .map_err(|error| error.to_string())
-    } else {
-        Err("the server was down".to_owned())
-    };
-    if let Err(error) = ended {
-        let words = words.join(" ");
-        notes.add(format!("{words} on {name} at {asked}: {error}"));
-    }
-}
-
-fn carry_out(
-    deed: Deed,
-    host: &Host,
-    server: &RedisServer,
-    watch: Watch,
-    state: &Mutex<Settings>,
-    notes: &Notes,
-) {
-    match deed {
-        Deed::Pause => {
-            if !host.is_paused() && server.is_running() {
-                server.stop();
-            }
-            host.pause(watch.now());
-        }
-        Deed::Resume => {
-            host.resume(watch.now());
-            if !host.is_paused() && server.is_running() {
-                server.cont();
-            }
-        }
-        Deed::Crash {
-            power_lost,
-            data_lost,
-        } => {
-            server.kill();
-            let emptied = data_lost.then(|| std::fs::remove_dir_all(server.folder().join("data")));
-            if let Some(Err(error)) = emptied {
-                let name = host.name();
-                notes.add(format!("emptying the disk of {name}: {error}"));
-            }
-            host.crash(watch.now(), power_lost, data_lost);
-        }
-        Deed::Start => {
-            if host.is_up() {
-                return;
-            }
-            if let Err(error) = server.restart() {
-                notes.add(format!("starting {} again: {error}", host.name()));
-                return;
-            }
-            let settings = *state.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut again: Vec<&[&str]> = Vec::new();
-            if settings.lazy {
-                again.push(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
-            }
-            if settings.read_only {
-                again.push(read_only(true));
-            }
-            if settings.full {
-                again.push(full(true));
-            }
-            for words in again {
-                let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-                ask(host.name(), server, watch, notes, &words);
-            }
-            host.start(watch.now());
-            if host.is_paused() {
-                server.stop();
-            }
-        }
     }
 }

@@ -1,13 +1,28 @@
 //! How cases are run live.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// What there is to run a case with.
+/// Where Debian and others put libfaketime.
+const FOLDERS: [&str; 4] = [
+    "/usr/lib/x86_64-linux-gnu/faketime",
+    "/usr/lib/aarch64-linux-gnu/faketime",
+    "/usr/lib64/faketime",
+    "/usr/lib/faketime",
+];
+
+/// What there is to run cases with. The default is what is found on this machine.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
     /// The program that workers and the guard are: `redlock-lab`. The running program by default.
     pub program: PathBuf,
+    /// A redis-server 6.2 that was built with the C library's allocator: what `REDIS_SERVER_6_2` names, else the one that
+    /// `scripts/test` left in `target/redis-6.2`. For cases that ask for that version, and for those that fault the clocks of
+    /// nodes.
+    pub redis_6_2: Option<PathBuf>,
+    /// libfaketime: what `REDLOCK_LIBFAKETIME` names, else where the package `faketime` puts it. For cases that fault the
+    /// clocks of nodes.
+    pub faketime: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -18,7 +33,14 @@ impl Default for Options {
         } else {
             std::env::current_exe().unwrap_or_default()
         };
-        Self { program }
+        let fetched =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/redis-6.2/redis-server");
+        let libraries = FOLDERS.map(|folder| Path::new(folder).join("libfaketime.so.1"));
+        Self {
+            program,
+            redis_6_2: found("REDIS_SERVER_6_2", [fetched]),
+            faketime: found("REDLOCK_LIBFAKETIME", libraries),
+        }
     }
 }
 
@@ -28,5 +50,13 @@ impl Options {
     pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = program.into();
         self
+    }
+}
+
+/// What the variable names, or else the first of these; none when there is no such file.
+fn found(variable: &str, paths: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
+    match std::env::var_os(variable) {
+        Some(named) => Some(named.into()).filter(|path: &PathBuf| path.is_file()),
+        None => paths.into_iter().find(|path| path.is_file()),
     }
 }

@@ -20,7 +20,7 @@ use simulator::{
 use tokio::{sync::oneshot, task::LocalSet};
 
 use super::{
-    crew::Client, error::Error, field::Field, hearing::Heard, options::Options,
+    crew::Client, error::Error, field::Field, hearing::Heard, node::Node, options::Options,
     possible::not_possible, stage::Stage, watch::Watch,
 };
 use crate::live::{
@@ -159,7 +159,9 @@ impl Director {
     /// Listens until then.
     fn wait(&mut self, until: TrueTime) -> Result<(), Error> {
         loop {
-            match self.heard.recv_timeout(self.watch.until(until)) {
+            let left = self.watch.until(until);
+            let tick = self.field.ticks().map_or(left, |tick| tick.min(left));
+            match self.heard.recv_timeout(tick) {
                 Ok(Heard::Deployed) => {
                     self.refused = None;
                     self.field.clients.values().for_each(Client::begin);
@@ -167,6 +169,9 @@ impl Director {
                 Ok(Heard::NotDeployed(why)) => self.refused = Some(why),
                 Ok(Heard::Left(host, incarnation)) => self.left(&host, incarnation)?,
                 Ok(Heard::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(broken()),
+                Err(RecvTimeoutError::Timeout) if tick < left => {
+                    self.field.nodes.values().for_each(Node::set_clock);
+                }
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
             }
         }

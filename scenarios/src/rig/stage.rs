@@ -3,13 +3,12 @@
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::net::UnixListener,
     path::PathBuf,
     sync::{Arc, mpsc::Sender},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use redlock_testkit::{AppendFsync, RedisServer, ServerOptions};
+use redlock_testkit::{AppendFsync, Binary, RedisServer, ServerOptions};
 use simulator::{
     clock::Clocks,
     history::{History, HostName, Recorder},
@@ -17,19 +16,21 @@ use simulator::{
     network::Network,
     redis::{self, Persistence},
     store::Store,
-    world::{Replay, WorldConfig},
+    world::Replay,
 };
 use tokio::{net::TcpListener, sync::watch};
 
 use super::{
     crew::Client,
+    faketime::FakeClock,
     field::{Field, Storehouse},
     hearing::{Heard, Minutes},
     link::{Links, Route},
     node::Node,
     notes::Notes,
     options::Options,
-    watch::Watch,
+    possible::{left_out, needs_6_2, needs_faketime},
+    watch::{Watch, wall_clock},
     wire::{Orders, line},
 };
 use crate::live::{Error, guard::Guard};
@@ -49,9 +50,10 @@ pub(super) struct Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        for client in self.field.clients.values() {
-            client.stop();
-        }
+        self.field.clients.values().for_each(Client::stop);
+        self.minutes.hang_up();
+        // Whoever still reads keeps the servers.
+        drop(self.minutes.close());
     }
 }
 
@@ -64,8 +66,9 @@ impl Stage {
     ) -> Result<Self, Error> {
         let guard = Arc::new(Guard::start(&options.program)?);
         let names = case.config.hosts();
-        let servers = start_servers(&case.config, &guard).await?;
+        let servers = start_servers(case, options, &guard).await?;
         let (recorder, notes) = (Recorder::new(), Notes::default());
+        left_out(case).into_iter().for_each(|note| notes.add(note));
         let network = Arc::new(Network::new(
             case.seed,
             case.config.latency,
@@ -75,6 +78,7 @@ impl Stage {
         // Time begins with the hosts, which record that they do.
         let watch = Watch::start();
         let wall = wall_clock();
+        let fakes = needs_faketime(case);
         let make = |name: &HostName, errs: bool| {
             let (rate, offset_us) = case.config.clock_error(case.seed, name);
             let (rate, offset_us) = if errs { (rate, offset_us) } else { (0, 0) };
@@ -83,9 +87,10 @@ impl Stage {
         };
         let links = Links::new(network.clone(), watch);
         let mut nodes = BTreeMap::new();
-        for (name, server) in names.nodes.iter().zip(servers) {
+        for (name, (server, clock)) in names.nodes.iter().zip(servers) {
             let lazy = case.config.server.lazy_expiry_only;
-            let node = Node::new(make(name, false), server, lazy, watch, notes.clone());
+            let host = make(name, fakes);
+            let node = Node::new(host, server, clock, lazy, watch, notes.clone());
             nodes.insert(name.clone(), node);
         }
         let store = Storehouse {
@@ -145,8 +150,9 @@ impl Stage {
             notes,
         });
         let minutes = Minutes::default();
-        let listener = UnixListener::bind(&socket).map_err(Error::system("making the socket"))?;
-        minutes.listen(listener, &field, tell);
+        minutes
+            .listen(&socket, &field, tell)
+            .map_err(Error::system("making the socket"))?;
         Ok(Self {
             field,
             minutes,
@@ -190,13 +196,34 @@ fn write_orders(
     fs::write(path, line(&orders)?)
 }
 
-async fn start_servers(config: &WorldConfig, guard: &Guard) -> Result<Vec<RedisServer>, Error> {
-    let options = server_options(&config.server).parent_folder(guard.folder());
-    let count = config.nodes;
+type Server = (RedisServer, Option<Arc<FakeClock>>);
+
+async fn start_servers(
+    case: &Replay,
+    options: &Options,
+    guard: &Guard,
+) -> Result<Vec<Server>, Error> {
+    let settings = server_options(&case.config.server).parent_folder(guard.folder());
+    let old = options.redis_6_2.clone().filter(|_| needs_6_2(case));
+    let library = options.faketime.clone().filter(|_| needs_faketime(case));
+    let mut each = Vec::new();
+    for name in case.config.hosts().nodes {
+        let (binary, clock) = match (&old, &library) {
+            (Some(server), Some(library)) => {
+                let installed = FakeClock::install(guard.folder(), &name, server, library);
+                let (clock, program) =
+                    installed.map_err(Error::system("making a clock for a server"))?;
+                (Binary::At(program), Some(clock))
+            }
+            (Some(server), None) => (Binary::At(server.clone()), None),
+            _ => (Binary::System, None),
+        };
+        each.push((settings.clone().binary(binary), clock));
+    }
     let starting = tokio::task::spawn_blocking(move || {
-        (0..count)
-            .map(|_| RedisServer::start(&options))
-            .collect::<Result<Vec<_>, _>>()
+        let each = each.into_iter();
+        each.map(|(settings, clock)| Ok((RedisServer::start(&settings)?, clock)))
+            .collect::<Result<Vec<_>, redlock_testkit::Error>>()
     });
     let started = starting
         .await
@@ -248,13 +275,4 @@ async fn serve_store(case: &Replay, house: &Storehouse, watch: Watch) -> std::io
         }
     });
     Ok(port)
-}
-
-/// The machine's wall clock, in nanoseconds since 1970: nodes live by it, so the clients' wall clocks begin with it.
-#[expect(clippy::disallowed_methods, reason = "live runs are on real time")]
-fn wall_clock() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-    })
 }

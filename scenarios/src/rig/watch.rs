@@ -1,6 +1,6 @@
 //! True time of a live run.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,15 @@ impl Watch {
     pub(super) fn until(self, at: TrueTime) -> Duration {
         at.since(self.now())
     }
+}
+
+/// The machine's wall clock, in nanoseconds since 1970: nodes live by it, so the clients' wall clocks begin with it.
+#[expect(clippy::disallowed_methods, reason = "live runs are on real time")]
+pub(super) fn wall_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    })
 }
 
 fn machine() -> u64 {

@@ -67,6 +67,12 @@ impl Segment {
         }
     }
 
+    /// The same, of a sender that threw the connection away then, if it did: it does not send it again after that.
+    pub const fn given_up_at(mut self, given_up: Option<TrueTime>) -> Self {
+        self.given_up = given_up;
+        self
+    }
+
     /// The sender will send no more.
     pub const fn fin(connection: u64, sequence: u64, sent: TrueTime, latency: Duration) -> Self {
         Self {

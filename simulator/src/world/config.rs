@@ -1,14 +1,15 @@
 //! How a world is made.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use redlock::Drift;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Ppm,
-    contender::{RedlockSettings, SingleSettings},
+    contender::{Contender, Redlock, RedlockSettings, Single, SingleSettings},
     history::HostName,
+    host::Place,
     network::Latency,
     node,
     plan::{Assumptions, ClusterFacts, Hosts},
@@ -120,7 +121,7 @@ impl WorldConfig {
     }
 
     /// The nodes that the clients' lock uses.
-    pub(super) fn lock_nodes(&self) -> Vec<HostName> {
+    fn lock_nodes(&self) -> Vec<HostName> {
         let mut nodes = self.hosts().nodes;
         if let Some(single) = &self.single {
             nodes.truncate(single.servers());
@@ -142,6 +143,24 @@ impl WorldConfig {
     /// Whether nodes only vote once the restart guard admitted them.
     pub(super) const fn is_guarded(&self) -> bool {
         self.single.is_none() && self.redlock.restart_guard
+    }
+
+    /// The lock that a client in `place` uses.
+    ///
+    /// # Errors
+    ///
+    /// What its builder says, in a line.
+    pub fn contender(&self, place: &impl Place) -> Result<Rc<dyn Contender>, String> {
+        let nodes = self.lock_nodes();
+        let Some(single) = &self.single else {
+            let redlock = Redlock::new(place, &*nodes, &self.redlock);
+            return Ok(Rc::new(redlock.map_err(|error| error.to_string())?));
+        };
+        let urls = nodes
+            .iter()
+            .map(|name| format!("redis://{name}:{}", node::PORT));
+        let lock = Single::new(place.runtime(), place.connector(), urls, single.clone());
+        Ok(Rc::new(lock.map_err(|error| error.to_string())?))
     }
 
     /// How many nodes must grant.

@@ -20,12 +20,11 @@ use super::{
 };
 use crate::{
     clock::Clocks,
-    contender::{Contender, Redlock, Single},
     history::{HostName, Recorder},
-    host::{self, Breakdown, Host, Place, Process, Program, panic_message},
+    host::{self, Breakdown, Host, Process, Program, panic_message},
     nemesis::{Nemesis, Victims},
     network::Network,
-    node::{self, RedisNode},
+    node::RedisNode,
     plan::Plan,
     random::{Purpose, below, stream},
     redis,
@@ -155,7 +154,6 @@ impl Built {
         let deployment = Deployment::default();
         let client = Client {
             config: Rc::new(config.clone()),
-            nodes: config.lock_nodes().into(),
             activity: activity.clone(),
             program,
             deployment: deployment.clone(),
@@ -297,7 +295,6 @@ impl Maker<'_> {
 #[derive(Clone)]
 struct Client {
     config: Rc<WorldConfig>,
-    nodes: Rc<[HostName]>,
     activity: Activity,
     program: ClientProgram,
     deployment: Deployment,
@@ -315,6 +312,7 @@ impl Client {
     )]
     async fn start(self, process: Process) {
         let contender = self
+            .config
             .contender(&process)
             .expect("a configuration that works");
         // One client is the operator who puts the cluster into service.
@@ -329,25 +327,6 @@ impl Client {
         let workload = self.config.workload_of(&name);
         let patience = Duration::from_millis(workload.store_patience_ms);
         (self.program)(Session::new(process, contender, patience, self.activity)).await;
-    }
-
-    /// The lock that the clients use.
-    fn contender(&self, process: &Process) -> Result<Rc<dyn Contender>, String> {
-        let Some(single) = &self.config.single else {
-            let redlock = Redlock::new(process, &*self.nodes, &self.config.redlock);
-            return Ok(Rc::new(redlock.map_err(|error| error.to_string())?));
-        };
-        let urls = self
-            .nodes
-            .iter()
-            .map(|name| format!("redis://{name}:{}", node::PORT));
-        let lock = Single::new(
-            process.runtime().clone(),
-            process.connector(),
-            urls,
-            single.clone(),
-        );
-        Ok(Rc::new(lock.map_err(|error| error.to_string())?))
     }
 
     fn operator(&self) -> HostName {

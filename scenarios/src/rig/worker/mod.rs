@@ -10,10 +10,9 @@ mod place;
 mod reporter;
 mod runtime;
 
-use std::{fs, path::PathBuf, pin::pin, rc::Rc, task::Poll, time::Duration};
+use std::{fs, path::PathBuf, pin::pin, task::Poll, time::Duration};
 
 use simulator::{
-    contender::{Contender, Redlock},
     history::HostName,
     host::Place as _,
     workload::{self, Activity, Session},
@@ -73,11 +72,10 @@ pub fn work(options: &WorkerOptions) -> Result<(), Error> {
 async fn live(place: LivePlace, orders: Orders) {
     let config = orders.config;
     let hosts = config.hosts();
-    let redlock = match Redlock::new(&place, &*hosts.nodes, &config.redlock) {
-        Ok(redlock) => redlock,
-        Err(error) => place.die(&format!("the client cannot be configured so: {error}")),
+    let contender = match config.contender(&place) {
+        Ok(contender) => contender,
+        Err(why) => place.die(&format!("the lock cannot be configured so: {why}")),
     };
-    let contender: Rc<dyn Contender> = Rc::new(redlock);
     // One client is the operator who puts the cluster into service.
     let is_operator = hosts.clients.first() == Some(place.name());
     while !place.is_in_service() {
@@ -89,7 +87,8 @@ async fn live(place: LivePlace, orders: Orders) {
         }
         place.runtime().sleep(Duration::from_millis(10)).await;
     }
-    let patience = Duration::from_millis(config.workload.store_patience_ms);
+    let workload = config.workload_of(place.name()).clone();
+    let patience = Duration::from_millis(workload.store_patience_ms);
     let session = Session::new(place, contender, patience, Activity::default());
-    workload::work(session, config.workload, orders.seed).await;
+    workload::work(session, workload, orders.seed).await;
 }

@@ -109,6 +109,28 @@ impl Pairs {
         assert_eq!(self.wires[0].ask(&["WAIT", "1", "4000"]), b":1\r\n");
     }
 
+    /// ROLE, without how far the stream is.
+    fn compare_role(&mut self, place: usize) {
+        let ports = self.real.each_ref().map(|server| server.port().to_string());
+        let masked = |reply: &[u8]| -> Vec<String> {
+            let reply = text(reply);
+            let lines = reply.lines().filter(|line| !line.starts_with('$'));
+            let masked = lines.map(|line| {
+                let number = line.trim_start_matches(':');
+                let is_offset = number
+                    .parse::<u64>()
+                    .is_ok_and(|_| !ports.iter().any(|port| port == number));
+                if is_offset { "offset" } else { line }.to_owned()
+            });
+            masked.collect()
+        };
+        let (theirs, ours) = (
+            self.wires[place].ask(&["ROLE"]),
+            self.ours[place].ask(&["ROLE"]),
+        );
+        assert_eq!(masked(&ours), masked(&theirs));
+    }
+
     /// INFO's fields in their order, and the values that are no matter of chance; ids of histories by when they were first seen.
     fn compare_info(&mut self, place: usize) {
         let mut sides = Vec::new();
@@ -134,7 +156,11 @@ impl Pairs {
                             (value == "-1").to_string()
                         }
                         // The lag is a matter of time.
-                        "slave0" => value.split(",lag").next().unwrap().to_owned(),
+                        "slave0" => value.split(",offset").next().unwrap().to_owned(),
+                        // WAIT adds to a real stream when it has to ask, or does not.
+                        _ if name.contains("offset") || name.contains("histlen") => {
+                            (value.parse::<i64>().unwrap() > 0).to_string()
+                        }
                         _ => value.to_owned(),
                     };
                     if at == place {
@@ -161,23 +187,19 @@ fn a_pair_says_of_itself_what_a_real_one_says() {
     for words in [
         &["SET", "after", "2"][..],
         &["SET", "k", "v", "PX", "100000000"],
-        &["SETNX", "n", "1"],
+        &["SET", "n", "1"],
         &["DEL", "n"],
-        &[
-            "EVAL",
-            "redis.call('set', 's', 1) return redis.call('del', 'before')",
-            "0",
-        ],
+        &["EVAL", "return redis.call('del', 'before')", "0"],
     ] {
         pairs.both(0, words);
         pairs.pass();
     }
     for place in [0, 1] {
-        assert!(pairs.both(place, &["ROLE"]).contains("127.0.0.1"));
+        pairs.compare_role(place);
         pairs.compare_info(place);
         pairs.both(place, &["GET", "after"]);
         pairs.both(place, &["GET", "before"]);
-        pairs.both(place, &["EXISTS", "k", "n", "s"]);
+        pairs.both(place, &["EXISTS", "k", "n"]);
     }
     let refused = pairs.both(1, &["SET", "a", "b"]);
     assert!(refused.starts_with("-READONLY"), "{refused}");
@@ -200,8 +222,7 @@ fn a_promotion_looks_as_a_real_one_does() {
     pairs.pass();
     assert_eq!(pairs.both(1, &["REPLICAOF", "NO", "ONE"]), "+OK\r\n");
     assert_eq!(pairs.both(1, &["REPLICAOF", "no", "one"]), "+OK\r\n");
-    let role = pairs.both(1, &["ROLE"]);
-    assert!(role.contains("master"), "{role}");
+    pairs.compare_role(1);
     pairs.compare_info(1);
     assert_eq!(pairs.both(1, &["SET", "k", "w"]), "+OK\r\n");
     assert_eq!(pairs.both(1, &["GET", "k"]), "$1\r\nw\r\n");

@@ -79,7 +79,7 @@ fn a_replica_has_what_its_master_has_a_moment_later_and_votes_for_nobody() {
     assert_eq!(margins.filter(|margin| margin.is_unsafe()).count(), 0);
 }
 
-/// Nothing of the grant has left for the replica when the master dies for good.
+/// The grant is still on its way to the replica when that is promoted; the master died for good.
 const LOST: &str = "
 [[fault]]
 kind = 'hold'
@@ -87,7 +87,7 @@ from = 'node-1'
 to = 'node-2'
 direction = 'one_way'
 start_ms = 900
-duration_ms = 600
+duration_ms = 2600
 
 [[fault]]
 kind = 'power_loss'

@@ -61,6 +61,15 @@ impl Case {
     /// Makes the case smaller, with at most `budget` runs, as long as the rule of `checker` stays violated. `None` when the
     /// case does not violate it.
     pub fn shrink(&self, checker: Checker, budget: usize) -> Option<ShrunkCase> {
+        self.shrink_while(budget, |case| case.judge().violates().contains(&checker))
+    }
+
+    /// Makes the case smaller as long as `keeps` says that it is still what it was. `None` when it is not to begin with.
+    pub fn shrink_while(
+        &self,
+        budget: usize,
+        mut keeps: impl FnMut(&Self) -> bool,
+    ) -> Option<ShrunkCase> {
         let small = shrink::Case {
             plan: self.plan.clone(),
             nodes: self.config.nodes,
@@ -75,9 +84,7 @@ impl Case {
         };
         let shrunk = shrink::shrink(small, budget, |small| {
             // Nothing is locked on no node; such a world cannot even be made.
-            small.nodes > 0
-                && small.clients > 0
-                && grown(small).judge().violates().contains(&checker)
+            small.nodes > 0 && small.clients > 0 && keeps(&grown(small))
         })?;
         Some(ShrunkCase {
             case: grown(&shrunk.case),

@@ -30,7 +30,7 @@ pub enum Bug {
     QuorumOfHalf,
     /// A node that restarted or was flushed votes at once.
     NoRestartGuard,
-    /// The fencing token is the largest counter answered, whoever holds it.
+    /// The fencing token is the largest counter answered, and nothing is published.
     PlainMaximum,
     /// A publication raises the counter also where the key is no longer ours.
     PublishUnguarded,
@@ -126,7 +126,7 @@ impl Bug {
             Self::QuorumOfHalf => "The quorum is ⌊N/2⌋.",
             Self::NoRestartGuard => "A node that restarted or was flushed votes at once.",
             Self::PlainMaximum => {
-                "The fencing token is the largest counter answered, whoever holds it."
+                "The fencing token is the largest counter answered, and nothing is published."
             }
             Self::PublishUnguarded => {
                 "A publication raises the counter also where the key is no longer ours."

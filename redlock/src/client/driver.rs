@@ -190,7 +190,14 @@ impl Driver {
 
     /// Releases, or cancels the attempt. Returns whether this call was the first.
     pub(super) fn release(self: &Arc<Self>) -> bool {
-        self.enter(|_, core, _| core.claim.release())
+        self.enter(|_driver, core, _| {
+            let first = core.claim.release();
+            #[cfg(feature = "planted-bugs")]
+            if core.claim.forgot() {
+                _driver.shared.remember(_driver);
+            }
+            first
+        })
     }
 
     /// Waits until a quorum of nodes is free of our key, or none owes an answer.
@@ -315,10 +322,10 @@ impl Driver {
     }
 
     fn next_look(&self, core: &mut Core, now: &Reading) -> Duration {
-        let remaining = core.claim.remaining(now);
+        let over_in = core.claim.over_in(now);
         let elapsed = core.claim.elapsed(now);
-        core.renewal.map_or(remaining, |renewal| {
-            remaining.min(renewal.next.saturating_sub(elapsed))
+        core.renewal.map_or(over_in, |renewal| {
+            over_in.min(renewal.next.saturating_sub(elapsed))
         })
     }
 

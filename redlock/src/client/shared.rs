@@ -48,6 +48,9 @@ pub(super) struct Shared {
     next_id: AtomicU64,
     #[cfg(feature = "planted-bugs")]
     owners: Mutex<BTreeMap<Vec<u8>, OwnerToken>>,
+    /// Leases whose release was forgotten: renewed although nobody holds them any more.
+    #[cfg(feature = "planted-bugs")]
+    forgotten: Mutex<BTreeMap<u64, Arc<Driver>>>,
 }
 
 impl Shared {
@@ -78,6 +81,8 @@ impl Shared {
             next_id: AtomicU64::new(0),
             #[cfg(feature = "planted-bugs")]
             owners: Mutex::default(),
+            #[cfg(feature = "planted-bugs")]
+            forgotten: Mutex::default(),
         }
     }
 
@@ -107,6 +112,12 @@ impl Shared {
                 .or_insert_with(|| self.fresh_owner());
         }
         self.fresh_owner()
+    }
+
+    /// Keeps a lease alive that its holder let go: its renewal timer owns it.
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn remember(&self, driver: &Arc<Driver>) {
+        lock(&self.forgotten).insert(driver.id(), driver.clone());
     }
 
     pub(super) fn random(&self) -> u64 {

@@ -240,7 +240,7 @@ impl Acquisition {
     /// Asks every node of S that is below the target and has not been asked for it yet.
     fn publish(&mut self) {
         let won = matches!(self.outcome, Some(Outcome::Won { .. }));
-        if won && planted!(LateGrantUnpublished) {
+        if planted!(PlainMaximum) || (won && planted!(LateGrantUnpublished)) {
             return;
         }
         if !won {

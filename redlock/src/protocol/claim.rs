@@ -279,6 +279,12 @@ impl Claim {
         first
     }
 
+    /// Whether the release was forgotten, as planted.
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) const fn forgot(&self) -> bool {
+        self.forgot
+    }
+
     /// Where the lease stands at `now`. An attempt that is not won, or that failed, counts as
     /// released.
     pub fn check(&mut self, now: &Reading) -> State {
@@ -297,6 +303,19 @@ impl Claim {
         let elapsed = self.watch.observe(now);
         self.holding()
             .map_or(Duration::ZERO, |holding| holding.remaining(elapsed))
+    }
+
+    /// Time from `now` until the lease will be known to be over; zero unless held.
+    pub fn over_in(&mut self, now: &Reading) -> Duration {
+        match self.check(now) {
+            State::Held => {
+                let elapsed = self.watch.observe(now);
+                self.holding().map_or(Duration::ZERO, |holding| {
+                    holding.over_at().saturating_sub(elapsed)
+                })
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     /// Time since before the attempt's first byte was sent.

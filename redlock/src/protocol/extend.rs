@@ -104,6 +104,14 @@ impl Holding {
         self.deadline
     }
 
+    /// The instant of the lease's time from which on [`Holding::check`] says that it is over: the deadline.
+    pub fn over_at(&self) -> Duration {
+        if planted!(LossSignalLate) {
+            return self.deadline + (self.deadline / 2).min(Duration::from_secs(1));
+        }
+        self.deadline
+    }
+
     /// What is left at `now`; zero unless held.
     pub fn remaining(&self, now: Duration) -> Duration {
         match self.state {
@@ -114,12 +122,7 @@ impl Holding {
 
     /// Loses the lease if its deadline has passed at `now`.
     pub fn check(&mut self, now: Duration) -> State {
-        let late = if planted!(LossSignalLate) {
-            (self.deadline / 2).min(Duration::from_secs(1))
-        } else {
-            Duration::ZERO
-        };
-        if self.state == State::Held && now >= self.deadline + late {
+        if self.state == State::Held && now >= self.over_at() {
             self.state = State::Lost(Loss::Expired);
         }
         self.state

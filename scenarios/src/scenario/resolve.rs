@@ -84,6 +84,8 @@ impl Scenario {
         facts.progress = Progress {
             acquire_within_ms: liveness * 3 / 4,
             wait_at_most_ms: liveness.max(case.config.safety_ms + liveness),
+            // A hazard may leave keys behind.
+            gone_within_ms: None,
         };
         facts
     }

@@ -2,7 +2,9 @@
 //!
 //! *Definition.* Violated when two acquisitions of one resource get equal tokens; when one that returned before the
 //! other's winning attempt had started ([`crate::truth::Lease::started`]) has the larger one; or when the store answers or
-//! applies an access with a token below the highest it has let in. Acquisitions that ran at the same time may get
+//! applies an access with a token below the highest it has let in; or when a node that has kept a key of the lease for
+//! [`crate::truth::Progress::gone_within_ms`] since it was acquired still counts below its token, where no fault has touched holder
+//! or node (what the others forget, this node must know). Acquisitions that ran at the same time may get
 //! their tokens in any order.
 //!
 //! *Source.* Kleppmann 2016 for the token, Burrows 2006 (Chubby's sequencer) for the store that checks it; that reads
@@ -13,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checker, Finding, Verdict, tell, verdict::Violations};
+use super::{Checker, Finding, Verdict, carried, tell, verdict::Violations};
 use crate::{
     history::{Event, EventKind, StoreAccess},
     plan::Promise,
@@ -33,6 +35,7 @@ pub fn check(truth: &Truth<'_>) -> Finding {
         unique(&fenced, &mut violations);
         ordered(&fenced, |lease| lease.started, &mut violations);
     }
+    carried::check(truth, &mut violations);
     let checked = store(truth, &mut violations);
     let verdict = if tokens == 0 && checked == 0 {
         Verdict::Unknown("nothing carried a fencing token".to_owned())

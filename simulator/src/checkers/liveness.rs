@@ -5,9 +5,12 @@
 //!   that somebody holds meanwhile;
 //! - a client that tries all the time waits longer than [`crate::truth::Progress::wait_at_most_ms`] while others acquire;
 //! - or, at any time, a key that a client had set when it crashed is held longer than a TTL after the later of its
-//!   set and the heal.
+//!   set and the heal;
+//! - or, at any time, a key is left over: it stands longer than [`crate::truth::Progress::gone_within_ms`] after its owner let go of
+//!   it or its attempt failed, and no fault had touched its client or its node.
 //!
-//! *Source.* Redis, "Distributed Locks", liveness A and B: deadlock freedom by expiry, and fault tolerance.
+//! *Source.* Redis, "Distributed Locks", liveness A and B: deadlock freedom by expiry, and fault tolerance; its step 5 and
+//! "Retry on failure": a client that failed unlocks all nodes as soon as possible.
 //!
 //! *Assumes* that clocks stop jumping at the heal, that clients go on trying, and that no more nodes are in quarantine at once
 //! than a quorum can do without. Starvation is bounded by chance, not by
@@ -15,7 +18,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Checker, Finding, Verdict, tell, verdict::Violations};
+use super::{Checker, Finding, Verdict, leftover, tell, verdict::Violations};
 use crate::{
     history::{EventKind, HostName},
     plan::Promise,
@@ -34,6 +37,7 @@ pub fn check(truth: &Truth<'_>) -> Finding {
         .find(|event| event.kind == EventKind::Healed)
         .map(|event| event.at);
     crashed_keys(truth, healed, &mut violations);
+    leftover::check(truth, &mut violations);
     let unknown = match healed {
         None => Some("the world never healed".to_owned()),
         Some(healed) => {

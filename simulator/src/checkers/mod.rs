@@ -24,6 +24,9 @@ pub mod validity_bound;
 pub mod window_exclusion;
 
 mod assumptions;
+mod calm;
+mod carried;
+mod leftover;
 mod report;
 mod tell;
 mod verdict;

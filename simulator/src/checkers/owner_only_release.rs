@@ -2,16 +2,19 @@
 //!
 //! *Definition.* A key on a node belongs to the client of the attempt whose owner token it holds. Violated when a command
 //! of another client deletes an unexpired key or moves its expiry, or when another owner's value is written over an
-//! unexpired key, whoever does it. Cutting a key of which more than a TTL is left is everybody's right: it proves that the node's
+//! unexpired key, whoever does it; or when a key that is gone is set again with the owner token of a lease, by a client that
+//! is not acquiring: an extension that creates a key makes a second hold of one attempt; or when a client's command raises a fencing counter of
+//! a node on which no key is the client's: only who holds may count, or two holders can end with one token. Cutting a key of which more than a TTL is left is everybody's right: it proves that the node's
 //! clock was stepped back. Flushes, evictions and restarts are the world's doing, not a client's.
 //!
 //! *Source.* Redis, "Distributed Locks": release compares the random value first. S06 of every lock that does not: a
-//! late DEL frees the next holder's key.
+//! late DEL frees the next holder's key. That an attempt sets a key at most once per node is what the proofs of extension
+//! and of fencing tokens rest on.
 //!
 //! *Assumes* nothing. It needs to know whose command a change was (`by` of the event); a deletion in the middle of a
 //! lease whose author is not known makes the verdict unknown, as does a run whose nodes nobody looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Checker, Finding, Verdict,
@@ -52,9 +55,22 @@ pub fn check(truth: &Truth<'_>) -> Finding {
     }
     let mut holding: BTreeMap<(&str, &str), &Tenure<'_>> = BTreeMap::new();
     let mut tenures = truth.keys.tenures().iter().peekable();
+    let mut set_before: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
     for event in truth.history.events() {
         while let Some(tenure) = tenures.next_if(|tenure| std::ptr::eq(tenure.set, event)) {
             let before = holding.insert((tenure.node, tenure.key), tenure);
+            let is_first = set_before.insert((tenure.node, tenure.key, tenure.owner));
+            let goes_on = before.is_some_and(|before| {
+                before.owner == tenure.owner && lived_until(truth, before, event)
+            });
+            if !is_first && !goes_on && is_no_attempt(truth, tenure) {
+                violations.add(event.at, [event], || {
+                    format!(
+                        "{:?} on {} was gone and was set again with owner token {} at {}, by no attempt",
+                        tenure.key, tenure.node, tenure.owner, event.at,
+                    )
+                });
+            }
             if let Some(before) = before
                 .filter(|before| before.owner != tenure.owner && lived_until(truth, before, event))
             {
@@ -102,6 +118,7 @@ pub fn check(truth: &Truth<'_>) -> Finding {
             _ => {}
         }
     }
+    counted_by_others(truth, &owners, &mut violations);
     let verdict = if violations.is_empty() && unattributed > 0 {
         Verdict::Unknown(format!(
             "{unattributed} keys were deleted while their lease was held, and the history does not tell by whom"
@@ -124,6 +141,73 @@ fn is_cut(truth: &Truth<'_>, before: &Tenure<'_>, after: &Tenure<'_>) -> bool {
         .shows(ClockName::Wall, after.set.at);
     let ttl_ms = i64::try_from(truth.facts.ttl_ms).unwrap_or(i64::MAX);
     before.owner == after.owner && is < was && was.saturating_sub(wall / 1_000_000) > ttl_ms
+}
+
+/// Clients that raise counters where they hold nothing.
+fn counted_by_others(
+    truth: &Truth<'_>,
+    owners: &BTreeMap<&str, &str>,
+    violations: &mut Violations,
+) {
+    let mut held: BTreeMap<(&str, &str), Vec<&Tenure<'_>>> = BTreeMap::new();
+    for tenure in truth.keys.tenures() {
+        if let Some(client) = owners.get(tenure.owner) {
+            held.entry((tenure.node, client)).or_default().push(tenure);
+        }
+    }
+    for event in truth.history.events() {
+        let EventKind::Node {
+            by: Some(by),
+            change: NodeChange::Counter { stripe, counter },
+        } = &event.kind
+        else {
+            continue;
+        };
+        // The key may be set by the same command, or go at the same instant.
+        let holds = |tenure: &&Tenure<'_>| {
+            tenure.set.at == event.at
+                || tenure
+                    .held
+                    .iter()
+                    .any(|held| held.start <= event.at && event.at <= held.end)
+        };
+        let keys = held
+            .get(&(&*event.host, &**by))
+            .map_or(&[][..], |keys| keys);
+        let until = keys.partition_point(|tenure| tenure.set.at <= event.at);
+        if !keys[..until].iter().rev().any(holds) {
+            violations.add(event.at, [event], || {
+                format!(
+                    "{by} raised counter {stripe} of {} to {counter} at {}, where no key was {by}'s",
+                    event.host, event.at,
+                )
+            });
+        }
+    }
+}
+
+/// Whether a command of a client set a key of a lease that it has, while it was not acquiring that resource.
+fn is_no_attempt(truth: &Truth<'_>, tenure: &Tenure<'_>) -> bool {
+    let at = tenure.set.at;
+    let Some(by) = author(tenure.set) else {
+        return false;
+    };
+    let mut leases = truth
+        .leases
+        .iter()
+        .filter(|lease| lease.owner == Some(tenure.owner));
+    let (Some(lease), None) = (leases.next(), leases.next()) else {
+        return false;
+    };
+    let is_acquiring = truth.acquisitions.iter().any(|acquisition| {
+        **acquisition.client == *by
+            && acquisition.resource == lease.resource
+            && acquisition.invoked.at <= at
+            && acquisition
+                .returned
+                .is_none_or(|returned| at <= returned.at)
+    });
+    lease.returned.at < at && !is_acquiring
 }
 
 fn overwritten(before: &Tenure<'_>, event: &Event) -> String {

@@ -61,7 +61,7 @@ impl Case {
     /// Makes the case smaller, with at most `budget` runs, as long as the rule of `checker` stays violated. `None` when the
     /// case does not violate it.
     pub fn shrink(&self, checker: Checker, budget: usize) -> Option<ShrunkCase> {
-        self.shrink_watched(checker, budget, |_| true)
+        self.shrink_while(budget, |case| case.judge().violates().contains(&checker))
     }
 
     /// The same, and `watch` is called before every run with the number of windows in it. When it returns false, no more runs
@@ -71,6 +71,19 @@ impl Case {
         checker: Checker,
         budget: usize,
         mut watch: impl FnMut(usize) -> bool,
+    ) -> Option<ShrunkCase> {
+        let mut goes_on = true;
+        self.shrink_while(budget, |case| {
+            goes_on = goes_on && watch(case.plan.windows.len());
+            goes_on && case.judge().violates().contains(&checker)
+        })
+    }
+
+    /// Makes the case smaller as long as `keeps` says that it is still what it was. `None` when it is not to begin with.
+    pub fn shrink_while(
+        &self,
+        budget: usize,
+        mut keeps: impl FnMut(&Self) -> bool,
     ) -> Option<ShrunkCase> {
         let small = shrink::Case {
             plan: self.plan.clone(),
@@ -84,14 +97,9 @@ impl Case {
             case.config.clients = small.clients;
             case
         };
-        let mut goes_on = true;
         let shrunk = shrink::shrink(small, budget, |small| {
             // Nothing is locked on no node; such a world cannot even be made.
-            if small.nodes == 0 || small.clients == 0 {
-                return false;
-            }
-            goes_on = goes_on && watch(small.plan.windows.len());
-            goes_on && grown(small).judge().violates().contains(&checker)
+            small.nodes > 0 && small.clients > 0 && keeps(&grown(small))
         })?;
         Some(ShrunkCase {
             case: grown(&shrunk.case),

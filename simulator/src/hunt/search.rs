@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use super::{
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::{
     checkers::{Checker, Verdict},
+    clock::Ppm,
     network::lock,
     plan::{
         Assumption, Assumptions, Plan,
@@ -34,8 +36,42 @@ pub enum Where {
     Within,
     /// Breaking exactly one assumption, by a little.
     JustBeyond(Assumption),
+    /// Within all assumptions but those on clocks: what rests on no clock is a bug when it is violated, and nothing else is
+    /// looked at.
+    AnyClocks,
     /// Anything that the profile allows.
     Anywhere,
+}
+
+impl Where {
+    /// Whether a violation of this rule says anything there. Fencing tokens and owners rest on no clock.
+    pub const fn judges(self, checker: Checker) -> bool {
+        match self {
+            Self::AnyClocks => matches!(
+                checker,
+                Checker::Fencing
+                    | Checker::FencedMutex
+                    | Checker::OwnerOnlyRelease
+                    | Checker::Panics
+            ),
+            _ => true,
+        }
+    }
+
+    /// The bounds within which plans are drawn, of those that the lock assumes; `None` where there are none.
+    fn bounds(self, assumed: &Assumptions) -> Option<Assumptions> {
+        match self {
+            Self::Within => Some(assumed.clone()),
+            Self::AnyClocks => Some(Assumptions {
+                client_rate_ppm: Ppm::MAX,
+                client_step: Duration::MAX,
+                node_rate_ppm: Ppm::MAX,
+                node_step: Duration::MAX,
+                ..assumed.clone()
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// A search.
@@ -112,7 +148,9 @@ pub fn hunt(hunt: &Hunt) -> Hunted {
             if let Some(margin) = least_margin(&judged) {
                 margins.push((margin, case.plan.clone()));
             }
-            hunted.found.extend(Found::new(case, &judged));
+            hunted
+                .found
+                .extend(Found::in_region(case, &judged, hunt.region));
         }
         pool.add(margins);
         if hunt.stops_early && !hunted.found.is_empty() {
@@ -131,15 +169,17 @@ impl Hunt {
         let config = setting(&self.profile, seed);
         let facts = config.cluster_facts(seed);
         let assumed = Assumptions::of(&config.redlock.drift(), &facts);
-        let mut plan = match self.region {
-            Where::Within => within(seed, &self.profile, &assumed, &facts),
-            Where::JustBeyond(which) => just_beyond(seed, &self.profile, &assumed, &facts, which)?,
-            Where::Anywhere => draw(seed, &self.profile),
+        let bounds = self.region.bounds(&assumed);
+        let mut plan = match (self.region, &bounds) {
+            (_, Some(bounds)) => within(seed, &self.profile, bounds, &facts),
+            (Where::JustBeyond(which), _) => {
+                just_beyond(seed, &self.profile, &assumed, &facts, which)?
+            }
+            _ => draw(seed, &self.profile),
         };
         if self.steers && !pool.is_empty() && seed % 2 == 1 {
             let crossed = cross(seed, &plan, pool);
-            let keeps =
-                self.region != Where::Within || assumed.violated_by(&crossed, &facts).is_empty();
+            let keeps = bounds.is_none_or(|bounds| bounds.violated_by(&crossed, &facts).is_empty());
             if keeps && crossed.check(&config.hosts()).is_ok() {
                 plan = crossed;
             }
@@ -196,12 +236,21 @@ fn run(cases: Vec<Case>, threads: NonZeroUsize) -> Vec<(Case, Judged)> {
 impl Found {
     /// `None` when nothing is violated.
     pub fn new(case: Case, judged: &Judged) -> Option<Self> {
-        let violates: Vec<_> = judged.violates().into_iter().collect();
+        Self::in_region(case, judged, Where::Anywhere)
+    }
+
+    /// The same, with no eyes for what says nothing in that region.
+    fn in_region(case: Case, judged: &Judged, region: Where) -> Option<Self> {
+        let mut violates: Vec<_> = judged.violates().into_iter().collect();
+        violates.retain(|checker| region.judges(*checker));
         if violates.is_empty() {
             return None;
         }
         let mut evidence: Vec<_> = judged.run.failure.iter().map(ToString::to_string).collect();
         for found in judged.report.violations() {
+            if !region.judges(found.checker) {
+                continue;
+            }
             if let Verdict::Violated(because) = &found.verdict {
                 let broken = because.broken.iter().map(|one| format!("; {one}"));
                 let broken: String = broken.collect();

@@ -19,7 +19,8 @@ use crate::{
 /// two or three accesses; in a third of the seeds for so long that leases are lost before the work is done. Half of the seeds have
 /// leases renewed, a quarter have two workers per client, a quarter two resources; a quarter extend leases by hand. In a third of the
 /// seeds clients are in a hurry and hold the lease for a few round trips only, so that leases which miss different nodes follow
-/// each other within the time by which the proposals for their tokens are apart.
+/// each other within the time by which the proposals for their tokens are apart. A profile may ask for patient clients in half of the
+/// seeds instead.
 pub fn setting(profile: &Profile, seed: u64) -> WorldConfig {
     let mut random = stream(seed, Purpose::Workload, "setting", 0, 0);
     let shape = &profile.shape;
@@ -32,12 +33,22 @@ pub fn setting(profile: &Profile, seed: u64) -> WorldConfig {
         latency: Latency {
             min_us: latency_us / 2,
             max_us: latency_us.saturating_mul(3) / 2,
-            ..Latency::default()
+            ..profile
+                .late_ppm
+                .map_or_else(Latency::default, |late_ppm| Latency {
+                    tail_ppm: late_ppm,
+                    tail_max_us: ttl_ms.saturating_mul(200),
+                    ..Latency::default()
+                })
         },
         // Apart enough that a client proposes a counter which others have passed; nodes agree to within what the
         // order of tokens allows.
         clocks: ClockErrors {
             wall_offset_us: u32::try_from(ttl_ms.saturating_mul(200)).unwrap_or(u32::MAX),
+            client_wall_offset_us: profile.client_wall_ttls.map(|ttls| {
+                u32::try_from(ttl_ms.saturating_mul(1_000).saturating_mul(ttls.into()))
+                    .unwrap_or(u32::MAX)
+            }),
             ..ClockErrors::default()
         },
         redlock: RedlockSettings {
@@ -48,14 +59,14 @@ pub fn setting(profile: &Profile, seed: u64) -> WorldConfig {
             backoff_ms: ((ttl_ms / 50).max(1), (ttl_ms / 4).max(2)),
             ..RedlockSettings::default()
         },
-        workload: workload(ttl_ms, &mut random),
+        workload: workload(profile, ttl_ms, &mut random),
         safety_ms: millis(profile.heal()),
         liveness_ms: ttl_ms.saturating_mul(4),
         ..WorldConfig::default()
     }
 }
 
-fn workload(ttl_ms: u64, random: &mut ChaCha8Rng) -> Workload {
+fn workload(profile: &Profile, ttl_ms: u64, random: &mut ChaCha8Rng) -> Workload {
     let mut one_in = |count| below(random, count) == 0;
     let renews = one_in(2);
     let overruns = one_in(3);
@@ -76,6 +87,12 @@ fn workload(ttl_ms: u64, random: &mut ChaCha8Rng) -> Workload {
         store_patience_ms: ttl_ms,
         ..Workload::default()
     };
+    if profile.patience_ttls > 0 && one_in(2) {
+        return Workload {
+            think_ms: Range(0, ttl_ms.saturating_mul(profile.patience_ttls.into())),
+            ..drawn
+        };
+    }
     if !one_in(3) {
         return drawn;
     }

@@ -61,6 +61,7 @@ impl Facts {
             progress: Progress {
                 acquire_within_ms: ttl_ms.saturating_mul(10),
                 wait_at_most_ms: ttl_ms.saturating_mul(10),
+                gone_within_ms: None,
             },
             goals: BTreeSet::new(),
         }
@@ -82,13 +83,17 @@ impl Facts {
     }
 }
 
-/// What must happen after [`crate::history::EventKind::Healed`], in milliseconds of true time.
+/// What must happen after [`crate::history::EventKind::Healed`], and to keys at any time, in milliseconds of true time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Somebody acquires at most this long after the heal.
     pub acquire_within_ms: u64,
     /// Nobody who tries to acquire all the time waits longer than this.
     pub wait_at_most_ms: u64,
+    /// A key is gone from a node this long after its owner let go of it or its attempt failed, where no fault has
+    /// touched either; `None` where nothing is promised.
+    #[serde(default)]
+    pub gone_within_ms: Option<u64>,
 }
 
 /// Something that a run is about. A run in which it never happens has shown nothing.

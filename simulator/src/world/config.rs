@@ -16,7 +16,7 @@ use crate::{
     random::{Purpose, below, stream},
     redis,
     store::Fencing,
-    truth::Facts,
+    truth::{Facts, Progress},
     workload::Workload,
 };
 
@@ -28,6 +28,9 @@ pub struct ClockErrors {
     pub rate_error_ppm: u32,
     /// Difference of a wall clock from true time, in microseconds.
     pub wall_offset_us: u32,
+    /// The same for clients, where theirs are worse than those of nodes and store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_wall_offset_us: Option<u32>,
 }
 
 /// 50 ppm, the tolerance of quartz; 5 ms, what a time daemon leaves.
@@ -36,6 +39,7 @@ impl Default for ClockErrors {
         Self {
             rate_error_ppm: 50,
             wall_offset_us: 5_000,
+            client_wall_offset_us: None,
         }
     }
 }
@@ -197,6 +201,7 @@ impl WorldConfig {
                 ..Facts::new(1, single.ttl())
             };
         }
+        let usual = Facts::new(self.nodes, self.redlock.ttl());
         Facts {
             quorum: self.quorum(),
             expiry: self.server.expiry,
@@ -214,8 +219,25 @@ impl WorldConfig {
                 .map(|resource| (resource.clone(), format!("redlock:lock:{resource}")))
                 .collect(),
             nodes: self.lock_nodes(),
-            ..Facts::new(self.nodes, self.redlock.ttl())
+            progress: Progress {
+                gone_within_ms: Some(self.gone_within_ms()),
+                ..usual.progress
+            },
+            ..usual
         }
+    }
+
+    /// How long it takes at most, with nothing wrong, until a client has answered something that a node did: there and back.
+    fn gone_within_ms(&self) -> u64 {
+        let tail_us = match self.latency.tail_ppm {
+            0 => 0,
+            _ => self.latency.tail_max_us,
+        };
+        let one_way_ms = self.latency.max_us.saturating_add(tail_us).div_ceil(1_000);
+        // Rounded up to a tick on each way, and a tick for whoever acts.
+        one_way_ms
+            .saturating_add(self.tick_ms * 2)
+            .saturating_mul(2)
     }
 
     /// How wrong the clocks of `host` are in the world of this seed: rate error in parts per million, and by how many
@@ -227,7 +249,13 @@ impl WorldConfig {
             i64::try_from(drawn).unwrap_or_default() - i64::from(most)
         };
         let rate = draw(self.clocks.rate_error_ppm);
-        (rate, draw(self.clocks.wall_offset_us))
+        let offset_us = match self.clocks.client_wall_offset_us {
+            Some(offset_us) if self.hosts().clients.iter().any(|client| **client == *host) => {
+                offset_us
+            }
+            _ => self.clocks.wall_offset_us,
+        };
+        (rate, draw(offset_us))
     }
 
     /// What must be known of the world of this seed to say which of the lock's assumptions a plan breaks.

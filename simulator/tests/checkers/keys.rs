@@ -112,3 +112,76 @@ fn a_key_that_went_with_its_disk_is_not_overwritten() {
     story.sets(2, 300, "B1", Some("B"));
     assert_eq!(story.says(OWNER), "ok");
 }
+
+/// Nodes 1 and 2 of A's lease lost its key, one to a flush and one to the end of its time.
+#[test]
+fn an_extension_that_sets_a_key_again_is_found() {
+    for why in [Some(Removal::Flushed), Some(Removal::Expired), None] {
+        let mut story = Story::new(3);
+        story.acquire("A1", 0..=2);
+        let at = if why == Some(Removal::Flushed) {
+            500
+        } else {
+            10_500
+        };
+        if let Some(why) = why {
+            story.removes(1, at, "A1", why, None);
+        }
+        story.sets(1, at + 1, "A1", Some("A"));
+        let says = story.says(OWNER);
+        assert!(
+            says.contains(
+                "\"lock:r\" on node-1 was gone and was set again with owner token owner-A1"
+            ),
+            "{why:?}: {says}"
+        );
+    }
+}
+
+#[test]
+fn a_late_grant_and_another_attempt_with_the_same_owner_token_are_no_extension() {
+    // The grant comes late, but it is the first.
+    let mut story = Story::new(3);
+    story.acquire("A1", 0..=2).on(&[1, 2]);
+    story.sets(3, 100, "A1", Some("A"));
+    assert_eq!(story.says(OWNER), "ok");
+    // A client with one owner token for all that it does acquires again.
+    let mut story = Story::new(3);
+    story.acquire("A1", 0..=2);
+    story.release("A1", 100);
+    story.tries("A2", 200);
+    story.sets(1, 201, "A1", Some("A"));
+    assert_eq!(story.says(OWNER), "ok");
+    // A node comes back with what its disk kept.
+    let mut story = Story::new(3);
+    story.acquire("A1", 0..=2);
+    story.crash("node-2", 100, true);
+    story.start("node-2", 200);
+    story.sets(2, 200, "A1", None);
+    assert_eq!(story.says(OWNER), "ok");
+}
+
+/// A publication that comes when the key is gone, or to a node that never granted.
+#[test]
+fn only_who_holds_a_key_may_count() {
+    let published = |node: u64, at: u64| {
+        let mut story = Story::new(3);
+        // The grant raises the counter just before it sets the key.
+        story.counts_for(1, 1, 7, Some("A"));
+        story.acquire("A1", 0..=2).token(7).on(&[1, 2]);
+        story.counts_for(node, at, 7, Some("A"));
+        story.ends(20_000);
+        story.says(OWNER)
+    };
+    assert_eq!(published(2, 500), "ok");
+    assert_eq!(published(2, 10_002), "ok", "as it ends");
+    assert!(
+        published(2, 10_003)
+            .contains("A raised counter 0 of node-2 to 7 at 10.003 s, where no key was A's")
+    );
+    assert!(published(3, 500).contains("of node-3"));
+    // What the node does by itself, as it starts, is nobody's.
+    let mut story = Story::new(3);
+    story.counts(3, 500, 7);
+    assert_eq!(story.says(OWNER), "ok");
+}

@@ -1,6 +1,6 @@
 //! Liveness.
 
-use simulator::checkers::Checker;
+use simulator::{checkers::Checker, history::Removal};
 
 use crate::story::{EPOCH_MS, Story};
 
@@ -162,12 +162,108 @@ fn a_key_that_goes_after_a_ttl_is_fine_and_so_is_one_that_was_deleted() {
             .says(LIVE)
             .contains("until 60.001 s, longer than a TTL")
     );
-    story.removes(
-        1,
-        9_000,
-        "A1",
-        simulator::history::Removal::Deleted,
-        Some("A"),
-    );
+    story.removes(1, 9_000, "A1", Removal::Deleted, Some("A"));
     assert!(!story.verdict(LIVE).is_violated());
+}
+
+/// Keys go within 100 ms after they were let go of.
+fn tidy() -> Story {
+    let mut story = Story::new(3);
+    story.facts.progress.gone_within_ms = Some(100);
+    story
+}
+
+#[test]
+fn a_key_that_stays_after_its_release_is_found() {
+    let left = |removed: u64| {
+        let mut story = tidy();
+        story.acquire("A1", 0..=2);
+        story.releases("A1", 1_000);
+        for node in [1, 2] {
+            story.removes(node, 1_001, "A1", Removal::Deleted, Some("A"));
+        }
+        story.removes(3, removed, "A1", Removal::Deleted, Some("A"));
+        story.ends(20_000);
+        story.says(LIVE)
+    };
+    assert!(left(1_100).starts_with("unknown"), "at the last instant");
+    let says = left(1_101);
+    assert!(
+        says.starts_with("violated at 1.100 s: \"lock:r\" on node-3 holds A's owner token owner-A1, set at 0.001 s, although A was done with it at 1.000 s and nothing kept it from saying so within 0.100 s"),
+        "{says}"
+    );
+    assert!(!says.contains("in all"), "{says}");
+}
+
+/// The release overtook the call that it was to undo, or was never sent.
+#[test]
+fn a_key_of_an_attempt_that_failed_is_found_also_when_it_is_set_late() {
+    for (set, due) in [(450, "0.600"), (700, "0.800")] {
+        let mut story = tidy();
+        story.tries("A1", 400);
+        story.sets(2, set, "A1", Some("A"));
+        story.fails_at("A1", 500);
+        story.ends(20_000);
+        let says = story.says(LIVE);
+        let wanted = format!("violated at {due} s: \"lock:r\" on node-2 holds A's owner token");
+        assert!(says.starts_with(&wanted), "{says}");
+    }
+}
+
+#[test]
+fn renewed_for_nobody_is_found_once() {
+    let mut story = tidy();
+    story.acquire("A1", 0..=2);
+    story.releases("A1", 1_000);
+    for at in [1_020, 4_000, 7_000] {
+        story.sets(1, at, "A1", Some("A"));
+    }
+    story.removes(2, 1_001, "A1", Removal::Deleted, Some("A"));
+    story.removes(3, 1_001, "A1", Removal::Deleted, Some("A"));
+    story.ends(20_000);
+    let says = story.says(LIVE);
+    assert!(
+        says.starts_with("violated at 1.100 s") && !says.contains("in all"),
+        "{says}"
+    );
+}
+
+#[test]
+fn keys_that_somebody_may_still_want_or_could_not_remove_are_left_alone() {
+    let unknown = |story: &Story| story.says(LIVE).starts_with("unknown");
+    // The lease was never let go of, or the acquisition is still under way.
+    let mut story = tidy();
+    story.acquire("A1", 0..=2);
+    story.tries("B1", 100);
+    story.sets(2, 10_150, "B1", Some("B"));
+    story.ends(30_000);
+    assert!(unknown(&story));
+    // Something had happened to the client, or the node, before it was due.
+    for (at, host, found) in [
+        (1_050, "A", false),
+        (500, "node-3", false),
+        (1_050, "node-2", true),
+        (1_101, "A", true),
+    ] {
+        let mut story = tidy();
+        story.acquire("A1", 0..=2).on(&[1, 3]);
+        story.fault(at, &[host]);
+        story.releases("A1", 1_000);
+        story.removes(1, 1_001, "A1", Removal::Deleted, Some("A"));
+        story.ends(20_000);
+        assert_ne!(unknown(&story), found, "{at} {host}");
+    }
+    // One owner token for all leases of a client: nobody can tell what the key was set for.
+    let mut story = tidy();
+    story.acquire("A1", 0..=2);
+    story.acquire("A2", 10..=12).reenters("A1");
+    story.releases("A2", 1_000);
+    story.ends(20_000);
+    assert!(unknown(&story));
+    // Nothing is promised.
+    let mut story = Story::new(3);
+    story.acquire("A1", 0..=2);
+    story.releases("A1", 1_000);
+    story.ends(20_000);
+    assert!(unknown(&story));
 }

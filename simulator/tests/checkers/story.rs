@@ -99,9 +99,14 @@ impl Story {
     /// An acquisition that returned nothing.
     pub(crate) fn fails(&mut self, operation: &str, time: RangeInclusive<u64>) {
         self.tries(operation, *time.start());
+        self.fails_at(operation, *time.end());
+    }
+
+    /// An acquisition that was begun returned nothing.
+    pub(crate) fn fails_at(&mut self, operation: &str, at: u64) {
         let error = "contended".to_owned();
         self.event(
-            *time.end(),
+            at,
             Self::holder(operation),
             EventKind::Return {
                 operation: operation.into(),
@@ -330,6 +335,19 @@ impl Story {
         self.event(at, &format!("node-{node}"), EventKind::Node { by, change });
     }
 
+    /// A fencing counter of a node; a grant raises it just before it sets the key.
+    pub(crate) fn counts(&mut self, node: u64, at: u64, counter: u64) {
+        self.counts_for(node, at, counter, None);
+    }
+
+    /// By a command of a client.
+    pub(crate) fn counts_for(&mut self, node: u64, at: u64, counter: u64, by: Option<&str>) {
+        let by = by.map(HostName::from);
+        let stripe = "0".to_owned();
+        let change = NodeChange::Counter { stripe, counter };
+        self.event(at, &format!("node-{node}"), EventKind::Node { by, change });
+    }
+
     pub(crate) fn votes(&mut self, node: u64, at: u64, votes: bool) {
         let change = NodeChange::Votes { votes };
         self.event(
@@ -370,6 +388,15 @@ impl Story {
     pub(crate) fn drift(&mut self, host: &str, clock: ClockName, at: u64, ppm: i64) {
         self.clocks(host)
             .disturb(clock, ms(at), Disturbance::Drift(ppm));
+    }
+
+    pub(crate) fn fault(&mut self, at: u64, hosts: &[&str]) {
+        let kind = EventKind::FaultBegan {
+            window: 0,
+            fault: "something".to_owned(),
+            hosts: hosts.iter().map(|host| HostName::from(*host)).collect(),
+        };
+        self.event(at, "world", kind);
     }
 
     pub(crate) fn healed(&mut self, at: u64) {

@@ -121,3 +121,34 @@ proptest! {
         prop_assert_eq!(!story.verdict(FENCED).is_violated(), oracle::fenced_order_exists(&grants));
     }
 }
+
+/// Node 3 granted late, and still counts 4 when the others carry 7.
+#[test]
+fn a_node_that_keeps_a_lease_and_is_not_told_its_token_is_found() {
+    let told = |at: Option<u64>, faulty: &[&str], released: Option<u64>| {
+        let mut story = Story::new(3);
+        story.facts.progress.gone_within_ms = Some(100);
+        story.acquire("A1", 0..=2).token(7).on(&[1, 2]);
+        story.counts(3, 50, 4);
+        story.sets(3, 50, "A1", Some("A"));
+        story.fault(60, faulty);
+        if let Some(at) = at {
+            story.counts(3, at, 7);
+        }
+        if let Some(at) = released {
+            story.release("A1", at);
+        }
+        story.ends(500);
+        story.says(FENCING)
+    };
+    assert_eq!(
+        told(None, &[], None),
+        "violated at 0.150 s: node-3 keeps A's lease A1 (token 7) since 0.050 s and still counted below its token at 0.150 s"
+    );
+    assert!(told(Some(151), &[], None).starts_with("violated"));
+    assert_eq!(told(Some(150), &[], None), "ok", "at the last instant");
+    assert_eq!(told(None, &["node-3"], None), "ok", "it could not be told");
+    assert_eq!(told(None, &["A"], None), "ok", "nor could it tell");
+    assert!(told(None, &["node-1"], None).starts_with("violated"));
+    assert_eq!(told(None, &[], Some(140)), "ok", "it is over");
+}

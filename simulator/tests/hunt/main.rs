@@ -16,11 +16,11 @@ fn plans(usual: u64) -> u64 {
     std::env::var("REDLOCK_PLANS").map_or(usual, |plans| plans.parse().unwrap())
 }
 
-fn within(profile: &str, usual: u64) -> Hunted {
+fn search(profile: &str, usual: u64, region: Where) -> Hunted {
     hunt(&Hunt {
         profile: Profile::named(profile).unwrap(),
         seeds: 0..plans(usual),
-        region: Where::Within,
+        region,
         planted: None,
         threads: NonZeroUsize::new(2).unwrap(),
         stops_early: false,
@@ -29,7 +29,7 @@ fn within(profile: &str, usual: u64) -> Hunted {
 }
 
 fn nothing_is_found(profile: &str, usual: u64) -> Hunted {
-    let hunted = within(profile, usual);
+    let hunted = search(profile, usual, Where::Within);
     let told: Vec<_> = hunted
         .found
         .iter()
@@ -80,10 +80,30 @@ fn nothing_is_found_under_wrong_clocks() {
     nothing_is_found("clocks", 12);
 }
 
+#[test]
+fn nothing_is_found_where_answers_are_late() {
+    let tally = nothing_is_found("late", 48).tally;
+    assert!(tally.percent(Goal::LateGrant) >= 40, "{tally}");
+}
+
+/// Fencing tokens and owners rest on no clock.
+#[test]
+fn whatever_clocks_do_tokens_grow_and_owners_are_respected() {
+    for profile in ["late", "process_and_memory"] {
+        let hunted = search(profile, 24, Where::AnyClocks);
+        let told: Vec<_> = hunted
+            .found
+            .iter()
+            .map(simulator::hunt::Found::story)
+            .collect();
+        assert!(told.is_empty(), "{profile}:\n{}", told.join("\n"));
+    }
+}
+
 /// What is found does not depend on the number of threads, nor does steering.
 #[test]
 fn the_same_search_finds_the_same() {
-    let search = |threads, steers| {
+    let steered = |threads, steers| {
         hunt(&Hunt {
             profile: Profile::named("tight").unwrap(),
             seeds: 500..564,
@@ -95,7 +115,7 @@ fn the_same_search_finds_the_same() {
         })
     };
     for steers in [false, true] {
-        let (one, three) = (search(1, steers), search(3, steers));
+        let (one, three) = (steered(1, steers), steered(3, steers));
         assert_eq!(one.tally, three.tally);
         let found = |hunted: &Hunted| {
             hunted
@@ -107,8 +127,8 @@ fn the_same_search_finds_the_same() {
         assert_eq!(found(&one), found(&three));
     }
     assert_ne!(
-        search(1, false).tally,
-        search(1, true).tally,
+        steered(1, false).tally,
+        steered(1, true).tally,
         "steering draws other plans"
     );
 }

@@ -42,7 +42,8 @@ struct Search {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Where plans are drawn: `within` all assumptions, `anywhere`, or just beyond one of them, by its name.
+    /// Where plans are drawn: `within` all assumptions, with `any-clocks`, `anywhere`, or just beyond one assumption, by
+    /// its name.
     #[arg(long, default_value = "within", value_parser = region)]
     region: Where,
     /// Switches a rule off, by its name.
@@ -150,14 +151,25 @@ fn region(name: &str) -> Result<Where, String> {
     }
     match name {
         "within" => Ok(Where::Within),
+        "any-clocks" => Ok(Where::AnyClocks),
         "anywhere" => Ok(Where::Anywhere),
         _ => {
             let beyond: Vec<_> = Assumption::ALL.into_iter().map(kebab).collect();
             Err(format!(
-                "there are within, anywhere, and beyond one of {}",
+                "there are within, any-clocks, anywhere, and beyond one of {}",
                 beyond.join(", ")
             ))
         }
+    }
+}
+
+/// What [`region`] reads.
+fn region_name(region: Where) -> String {
+    match region {
+        Where::Within => "within".to_owned(),
+        Where::AnyClocks => "any-clocks".to_owned(),
+        Where::Anywhere => "anywhere".to_owned(),
+        Where::JustBeyond(which) => kebab(which),
     }
 }
 

@@ -12,7 +12,7 @@ use clap::Args;
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use simulator::{
     checkers::Checker,
-    hunt::{Found, Hunt, Planted, ShrunkCase, Where, hunt},
+    hunt::{Case, Found, Hunt, Planted, ShrunkCase, Where, hunt},
     plan::draw::Profile,
 };
 
@@ -32,6 +32,9 @@ pub(super) struct Measure {
     /// The profiles to try, in this order; the published ones, the fastest first, if there is none.
     #[arg(long, value_parser = super::profile)]
     profile: Vec<Profile>,
+    /// Where plans are drawn; within all assumptions and then with any clocks, if it is not said.
+    #[arg(long, value_parser = super::region)]
+    region: Option<Where>,
     /// How many threads run plans; what is found does not depend on it.
     #[arg(long, default_value = "2")]
     threads: NonZeroUsize,
@@ -43,6 +46,7 @@ pub(super) struct Measure {
 /// A bug that was found and made small.
 struct Caught {
     profile: &'static str,
+    region: String,
     plans: u64,
     windows: usize,
     checker: Checker,
@@ -81,72 +85,103 @@ impl Measure {
         }
         let by_speed = [
             "tight",
+            "late",
+            "process_and_memory",
             "clocks",
             "network",
-            "process_and_memory",
             "default",
         ];
         by_speed.into_iter().filter_map(Profile::named).collect()
     }
 
-    /// The first violation, by profile and seed, that has few windows when it is shrunk.
+    /// The first violation, by region, profile and seed, that has few windows when it is shrunk.
     #[allow(
         clippy::disallowed_methods,
         reason = "how long the search takes is what is measured; nothing in a run sees it"
     )]
     fn find(&self, planted: &Planted) -> Option<Caught> {
         let started = std::time::Instant::now();
-        for profile in self.profiles() {
-            let name = profile.name;
-            let mut from = 0;
-            while from < self.plans {
-                let hunted = hunt(&Hunt {
-                    profile: profile.clone(),
-                    seeds: from..self.plans,
-                    region: Where::Within,
-                    planted: Some(planted.clone()),
-                    threads: self.threads,
-                    stops_early: true,
-                    steers: false,
-                });
-                let Some(found) = hunted.found.into_iter().next() else {
-                    break;
-                };
-                from = found.case.seed.saturating_add(1);
-                let windows = found.case.plan.windows.len();
-                eprintln!("{planted}: plan {from} of `{name}`, {windows} windows; shrinking");
-                if let Some((checker, small)) = make_small(&found) {
-                    return Some(Caught {
-                        profile: name,
-                        plans: from,
-                        windows: found.case.plan.windows.len(),
-                        checker,
-                        small,
-                        seconds: started.elapsed().as_secs(),
-                    });
+        let regions = self
+            .region
+            .map_or(vec![Where::Within, Where::AnyClocks], |region| vec![region]);
+        for region in regions {
+            for profile in self.profiles() {
+                let caught = self.find_in(planted, &profile, region);
+                if let Some(mut caught) = caught {
+                    caught.seconds = started.elapsed().as_secs();
+                    return Some(caught);
                 }
+            }
+        }
+        None
+    }
+
+    fn find_in(&self, planted: &Planted, profile: &Profile, region: Where) -> Option<Caught> {
+        let mut from = 0;
+        while from < self.plans {
+            let hunted = hunt(&Hunt {
+                profile: profile.clone(),
+                seeds: from..self.plans,
+                region,
+                planted: Some(planted.clone()),
+                threads: self.threads,
+                stops_early: true,
+                steers: false,
+            });
+            let found = hunted.found.into_iter().next()?;
+            from = found.case.seed.saturating_add(1);
+            let windows = found.case.plan.windows.len();
+            eprintln!(
+                "{planted}: plan {from} of `{}`, {windows} windows; shrinking",
+                profile.name
+            );
+            if let Some((checker, small)) = make_small(&found, region) {
+                return Some(Caught {
+                    profile: profile.name,
+                    region: super::region_name(region),
+                    plans: from,
+                    windows,
+                    checker,
+                    small,
+                    seconds: 0,
+                });
             }
         }
         None
     }
 }
 
-/// Shrunk for the first of the violated rules for which few windows remain.
-fn make_small(found: &Found) -> Option<(Checker, ShrunkCase)> {
+/// Shrunk for the first of the violated rules for which few windows remain. Beyond the assumptions a violation says something about
+/// the bug only if nothing is violated without it.
+fn make_small(found: &Found, region: Where) -> Option<(Checker, ShrunkCase)> {
     found.violates.iter().find_map(|checker| {
-        let small = found.case.shrink(*checker, SHRINK_BUDGET)?;
+        let small = found.case.shrink_while(SHRINK_BUDGET, |case| {
+            case.judge().violates().contains(checker)
+                && (region == Where::Within
+                    || !without_bug(case).iter().any(|other| region.judges(*other)))
+        })?;
         let few = small.case.plan.windows.len() <= FEW_WINDOWS;
-        few.then_some((*checker, small))
+        (few && without_bug(&small.case).is_empty()).then_some((*checker, small))
     })
+}
+
+/// What the case violates with the rule in place.
+fn without_bug(case: &Case) -> BTreeSet<Checker> {
+    let whole = Case {
+        planted: None,
+        ..case.clone()
+    };
+    whole.judge().violates()
 }
 
 impl Caught {
     fn told(&self) -> String {
         format!(
-            "{} in plan {} of `{}`, {} windows, {} after {} runs of shrinking, {} s in all",
+            "{} in plan {} of `{}` ({}), {} windows, {} after {} runs of shrinking, {} s in all",
             self.checker,
             self.plans,
             self.profile,
+            self.region,
             self.windows,
             self.small.case.plan.windows.len(),
             self.small.runs,
@@ -164,18 +199,23 @@ impl Caught {
             .to_toml(&violates, &found.story())
             .map_err(|error| error.to_string())?;
         write(&folder.join(format!("{planted}.toml")), &text)?;
-        update_table(&folder.join("README.md"), planted, &self.row(planted))
+        let seen_by = std::iter::once(self.checker)
+            .chain(violates.into_iter().filter(|other| *other != self.checker));
+        let seen_by: Vec<_> = seen_by.map(|checker| checker.to_string()).collect();
+        let row = self.row(planted, &seen_by.join(", "));
+        update_table(&folder.join("README.md"), planted, &row)
     }
 
-    fn row(&self, planted: &Planted) -> Vec<String> {
+    fn row(&self, planted: &Planted, seen_by: &str) -> Vec<String> {
         vec![
             format!("[{planted}]({planted}.toml)"),
             planted.left_out().to_owned(),
             self.profile.to_owned(),
+            self.region.clone(),
             self.plans.to_string(),
             self.windows.to_string(),
             self.small.case.plan.windows.len().to_string(),
-            self.checker.to_string(),
+            seen_by.to_owned(),
             self.seconds.to_string(),
         ]
     }
@@ -185,13 +225,14 @@ const ABOUT: &str = "\
 # Planted bugs
 
 Each file is a case in which one rule is left out and a checker sees it: world, seed and faults, made small, with what happens as
-a comment on top. All plans were drawn within the lock's assumptions, and with the rule in place none of the files shows
-anything. Made by
+a comment on top. With the rule in place none of the files shows anything. Made by
 `cargo run --release -p simulator --features planted-bugs --bin redlock-hunt -- planted`; `redlock-hunt replay FILE` shows one
 again.
 
-Plans: the seeds of that profile that were run until the bug was found and could be shrunk to at most three windows. Windows:
-of faults, in the plan as it was drawn and as it was shrunk. Seconds: of two threads, with all profiles before and the
+Region: plans are drawn `within` all of the lock's assumptions, or with `any-clocks`: within all but those on clocks, where what rests on no
+clock (fencing tokens, owners) has to hold all the same. Plans: the seeds of that profile that were run until the bug was found and could be shrunk to at most three windows. Windows:
+of faults, in the plan as it was drawn and as it was shrunk. Seen by: the checkers that the shrunk plan violates, first the one
+that it was shrunk for; where there is one only, no other would have found the bug there. Seconds: of two threads, with all profiles before and the
 shrinking; they depend on the machine.
 
 ";
@@ -220,10 +261,11 @@ fn update_table(file: &Path, planted: &Planted, row: &[String]) -> Result<(), St
         "Bug",
         "What is left out",
         "Profile",
+        "Region",
         "Plans",
         "Windows drawn",
         "Windows shrunk",
-        "Checker",
+        "Seen by",
         "Seconds",
     ]);
     let found: BTreeSet<_> = rows.keys().copied().collect();

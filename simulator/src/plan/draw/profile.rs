@@ -76,6 +76,14 @@ pub struct Profile {
     pub name: &'static str,
     /// The cluster.
     pub shape: Shape,
+    /// Of a million segments, how many are late, by up to a fifth of the TTL; without, one in ten thousand is, by up to two
+    /// seconds.
+    pub late_ppm: Option<u32>,
+    /// How many TTLs the wall clocks of clients are off at most; those of nodes are by a fifth of one. Nodes must agree for the
+    /// order of tokens to survive what they forget; clients need not.
+    pub client_wall_ttls: Option<u32>,
+    /// In half of the seeds clients think for up to so many TTLs, so that now and then nobody comes for a while.
+    pub patience_ttls: u32,
     /// After how many TTLs the world heals. Faults begin before.
     pub length_ttls: u32,
     /// The kinds that may be on.
@@ -88,21 +96,25 @@ pub struct Profile {
 
 impl Profile {
     /// The names of the published profiles.
-    pub const NAMES: [&'static str; 5] = [
+    pub const NAMES: [&'static str; 6] = [
         "default",
         "network",
         "process_and_memory",
         "clocks",
         "tight",
+        "late",
     ];
 
     /// A published profile by its name.
     ///
     /// - `default`: five nodes, three clients, a TTL of 1 s; everything.
     /// - `network`: the same with network faults only, but more of them.
-    /// - `process_and_memory`: pauses, crashes, power losses, and what is done to Redis.
+    /// - `process_and_memory`: pauses, crashes, power losses, and what is done to Redis; three nodes that forget one after the
+    ///   other, a TTL of 100 ms, clients whose wall clocks are ten TTLs off, and in half of the seeds few of them at work.
     /// - `clocks`: clock faults, and pauses to let them bite; three nodes, a TTL of 2 s.
     /// - `tight`: three nodes and a TTL of twenty round trips; everything.
+    /// - `late`: three nodes, four clients whose wall clocks are a TTL off, a TTL of 100 ms; one segment in four is late, so that one answer in ten misses its
+    ///   deadline with no fault at all; everything, and machines that stop for longer than a lease.
     pub fn named(name: &str) -> Option<Self> {
         let name = Self::NAMES.into_iter().find(|known| *known == name)?;
         let is_wanted = |family: Family| match name {
@@ -117,11 +129,33 @@ impl Profile {
             // No published world has replicas.
             .filter(|(family, _)| is_wanted(*family) && !family.needs_replicas())
             .map(|(family, _)| odds(family, most))
+            .map(|odds| match (name, odds.family) {
+                ("process_and_memory", Family::FlushAll) => Odds {
+                    count: from_to(3, 12),
+                    ..odds
+                },
+                ("late", Family::StopMachine) => Odds {
+                    count: from_to(8, 24),
+                    duration_permille: from_to(900, 2_000),
+                    ..odds
+                },
+                _ => odds,
+            })
             .collect();
         Some(Self {
             name,
             shape: shape(name),
-            length_ttls: if name == "clocks" { 10 } else { 20 },
+            late_ppm: (name == "late").then_some(250_000),
+            client_wall_ttls: match name {
+                "process_and_memory" => Some(10),
+                "late" => Some(1),
+                _ => None,
+            },
+            patience_ttls: if name == "process_and_memory" { 8 } else { 0 },
+            length_ttls: match name {
+                "clocks" | "late" => 10,
+                _ => 20,
+            },
             odds,
             nodes: vec![
                 Pick::OneNode,
@@ -133,14 +167,25 @@ impl Profile {
                 Pick::Role(Role::QuorumOfHolder),
                 Pick::Role(Role::Nodes),
             ],
-            clients: vec![
-                Pick::OneClient,
-                Pick::OneClient,
-                Pick::Role(Role::Holder),
-                Pick::Role(Role::Holder),
-                Pick::Role(Role::NextWaiter),
-                Pick::Role(Role::Clients),
-            ],
+            // Where answers are late, more can go wrong on the way to a lease than under it.
+            clients: if name == "late" {
+                vec![
+                    Pick::OneClient,
+                    Pick::OneClient,
+                    Pick::Role(Role::Holder),
+                    Pick::Role(Role::NextWaiter),
+                    Pick::Role(Role::NextWaiter),
+                ]
+            } else {
+                vec![
+                    Pick::OneClient,
+                    Pick::OneClient,
+                    Pick::Role(Role::Holder),
+                    Pick::Role(Role::Holder),
+                    Pick::Role(Role::NextWaiter),
+                    Pick::Role(Role::Clients),
+                ]
+            },
         })
     }
 
@@ -167,11 +212,12 @@ fn shape(name: &str) -> Shape {
     let (nodes, ttl_ms, latency_us, tick_us) = match name {
         "tight" => (3, 50, 1_000, 1_000),
         "clocks" => (3, 2_000, 500, 1_000),
+        "process_and_memory" | "late" => (3, 100, 1_000, 1_000),
         _ => (5, 1_000, 1_000, 5_000),
     };
     Shape {
         nodes,
-        clients: 3,
+        clients: if name == "late" { 4 } else { 3 },
         ttl: Duration::from_millis(ttl_ms),
         latency: Duration::from_micros(latency_us),
         tick: Duration::from_micros(tick_us),

@@ -111,9 +111,9 @@ pub(super) fn wrap(told: &str, indent: &str, width: usize, text: &mut String) {
 fn words(told: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in told.split(' ') {
-        let bare = word.trim_end_matches([',', ';', ':', ')']);
+        let bare = word.trim_end_matches([',', ';', ':', ')', '.']);
         match words.last_mut() {
-            Some(number) if ["s", "ms"].contains(&bare) => {
+            Some(number) if ["s", "ms", "µs"].contains(&bare) => {
                 number.push(' ');
                 number.push_str(word);
             }

@@ -91,7 +91,7 @@ pub fn render(
     rows::faults(&truth, &scale, &mut canvas);
     rows::clients(&truth, &names, &scale, &mut canvas);
     rows::nodes(&truth, &names, &scale, &mut canvas);
-    rows::store(&truth, &scale, &mut canvas);
+    rows::store(&truth, &names, &scale, &mut canvas);
     if let Some(report) = report {
         violations(report, &scale, &mut canvas);
     }

@@ -342,7 +342,7 @@ pub(super) fn nodes(truth: &Truth<'_>, names: &Names<'_>, scale: &Scale, canvas:
 }
 
 /// What reached the store, in one row; and what took long to get there, in rows of their own.
-pub(super) fn store(truth: &Truth<'_>, scale: &Scale, canvas: &mut Canvas) {
+pub(super) fn store(truth: &Truth<'_>, names: &Names<'_>, scale: &Scale, canvas: &mut Canvas) {
     if truth.accesses.is_empty() {
         return;
     }
@@ -361,7 +361,7 @@ pub(super) fn store(truth: &Truth<'_>, scale: &Scale, canvas: &mut Canvas) {
     }
     canvas.push(row);
     for (access, from, to) in long.into_iter().take(EFFECT_ROWS) {
-        let mut row = Row::new(&format!("  of {}", access.lease), scale.columns());
+        let mut row = Row::new(&of_lease(names, access.lease), scale.columns());
         row.fill(from, to, '.', Style::Dim);
         row.put(from, '>', Style::Plain);
         if let Some(column) = access.arrived.and_then(|event| scale.column(event.at)) {
@@ -369,6 +369,15 @@ pub(super) fn store(truth: &Truth<'_>, scale: &Scale, canvas: &mut Canvas) {
             row.put(column, sign, style);
         }
         canvas.push(row);
+    }
+}
+
+/// By its letter, if it has one here.
+fn of_lease(names: &Names<'_>, lease: &LeaseId) -> String {
+    if names.has(lease) {
+        format!("  by {}", names.letter(lease))
+    } else {
+        format!("  by {lease}")
     }
 }
 

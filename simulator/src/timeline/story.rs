@@ -16,19 +16,19 @@ use crate::{
 /// Of what a holder did to the store, so much is told: the first thing and the last ones.
 const DEEDS: usize = 4;
 
-/// Tells a run in a paragraph of a few sentences, in lines of at most `width` characters: what the lock is, who held it, what went
-/// wrong around that, who took over, what came late, and whether that did harm. With a report, the most serious of its violations is
-/// what is told; without one, the closest call. The same history is the same text.
+/// Tells a run in three short paragraphs, in lines of at most `width` characters: what the lock is; who held it, what went wrong
+/// around that, who took over and what came late; and whether that did harm. With a report, the gravest of its violations is what is
+/// told; without one, the closest call. The same history is the same text.
 pub fn story(history: &History, facts: &Facts, report: Option<&Report>, width: usize) -> String {
     let truth = Truth::new(history, facts);
-    let mut told = vec![lock(&truth)];
-    match Plot::of(&truth, report) {
-        Some(plot) => plot_told(&truth, &plot, &mut told),
-        None => told.push(turns(&truth)),
-    }
-    told.push(moral(&truth, report));
+    let told = match Plot::of(&truth, report) {
+        Some(plot) => plot_told(&truth, &plot),
+        None => turns(&truth),
+    };
     let mut text = String::new();
-    wrap(&told.join(" "), "", width, &mut text);
+    for paragraph in [lock(&truth), told, moral(&truth, report)] {
+        wrap(&paragraph, "", width, &mut text);
+    }
     text
 }
 
@@ -44,34 +44,55 @@ fn lock(truth: &Truth<'_>) -> String {
     )
 }
 
-fn plot_told(truth: &Truth<'_>, plot: &Plot<'_, '_>, told: &mut Vec<String>) {
-    let old = plot.old;
-    let mut begins = format!(
-        "At {} {} acquired the lock on {:?}",
-        seconds(old.returned.at),
-        old.client,
-        old.resource
-    );
-    if let Some(work) = work(truth, old, plot.until()) {
-        let _ = write!(begins, ", {work}");
-    }
-    begins += &match old.ended {
-        WindowEnd::Released(_) => format!("; it let go at {}.", seconds(old.window.end)),
-        WindowEnd::Lost(_) => format!(
-            "; it was told at {} that it lost it.",
-            seconds(old.window.end)
-        ),
-        WindowEnd::Deadline(_) => format!(
-            "; by its own clock it was its own until {}.",
-            seconds(old.window.end)
-        ),
-        WindowEnd::Crashed => format!("; it died at {}.", seconds(old.window.end)),
-        WindowEnd::Open => ".".to_owned(),
-    };
-    told.push(begins);
-    told.extend(trouble(truth, plot));
+fn plot_told(truth: &Truth<'_>, plot: &Plot<'_, '_>) -> String {
+    let mut told = vec![holder(truth, plot)];
+    told.extend(faults(truth, plot));
     told.extend(plot.new.map(|new| takeover(truth, plot, new)));
     told.extend(plot.late.map(|late| late_access(truth, plot, late)));
+    told.join(" ")
+}
+
+/// Who held the lock, until when, and whether it slept meanwhile.
+fn holder(truth: &Truth<'_>, plot: &Plot<'_, '_>) -> String {
+    let old = plot.old;
+    let (begun, ended) = (seconds(old.returned.at), seconds(old.window.end));
+    let mut told = format!(
+        "At {begun} {} acquired the lock on {:?}",
+        old.client, old.resource
+    );
+    if let Some(work) = work(truth, old, plot.until()) {
+        let _ = write!(told, ", {work}");
+    }
+    told += &match old.ended {
+        WindowEnd::Released(_) => format!(", and gave it back at {ended}"),
+        WindowEnd::Lost(_) => format!(", and was told at {ended} that it had lost it"),
+        WindowEnd::Deadline(_) => format!(", and could count on it until {ended} by its own clock"),
+        WindowEnd::Crashed => format!(", and died at {ended}"),
+        WindowEnd::Open => String::new(),
+    };
+    let Some(paused) = pause(truth, plot) else {
+        return told + ".";
+    };
+    let _ = write!(
+        told,
+        "; but from {} to {} it was paused, as a program on a stalled machine is",
+        seconds(paused.start),
+        seconds(paused.end)
+    );
+    if paused.contains(old.window.end) && matches!(old.ended, WindowEnd::Deadline(_)) {
+        told += ", and did not see its time run out";
+    }
+    told + "."
+}
+
+/// When the holder did not run, until the one after it came.
+fn pause(truth: &Truth<'_>, plot: &Plot<'_, '_>) -> Option<Interval> {
+    let during = Interval::new(plot.old.returned.at, plot.until().max(plot.old.window.end));
+    let paused = truth.hosts.host(plot.old.client).paused.as_slice();
+    let mut paused = paused.iter();
+    paused
+        .find(|paused| paused.overlap(&during).is_some())
+        .copied()
 }
 
 /// What a holder did to the store until `until`: `read 0 and wrote 1`; nothing if it did nothing.
@@ -101,35 +122,20 @@ fn work(truth: &Truth<'_>, lease: &Lease<'_>, until: TrueTime) -> Option<String>
     })
 }
 
-/// What happened to the holder, and what else went on meanwhile.
-fn trouble(truth: &Truth<'_>, plot: &Plot<'_, '_>) -> Option<String> {
-    let old = plot.old;
-    let during = Interval::new(old.returned.at, plot.until().max(old.window.end));
-    let host = truth.hosts.host(old.client);
-    let paused = host.paused.as_slice().iter();
-    let mut paused = paused.filter(|paused| paused.overlap(&during).is_some());
-    if let Some(paused) = paused.next() {
-        let mut told = format!(
-            "From {} to {} {} was paused: it did nothing at all",
-            seconds(paused.start),
-            seconds(paused.end),
-            old.client
-        );
-        if paused.contains(old.window.end) && matches!(old.ended, WindowEnd::Deadline(_)) {
-            told += ", and could not see its time run out";
-        }
-        return Some(told + ".");
+/// What else went wrong, when the holder was not simply asleep.
+fn faults(truth: &Truth<'_>, plot: &Plot<'_, '_>) -> Option<String> {
+    if pause(truth, plot).is_some() {
+        return None;
     }
+    let during = Interval::new(plot.old.returned.at, plot.until().max(plot.old.window.end));
     let faults = fault_names(truth.history, during);
-    match faults.as_slice() {
-        [] => None,
-        [one] => Some(format!("Meanwhile something went wrong: {one}.")),
-        [first, second] => Some(format!("Meanwhile this went wrong: {first}; {second}.")),
-        [first, second, more @ ..] => Some(format!(
-            "Meanwhile this went wrong: {first}; {second}; and {} more.",
-            more.len()
-        )),
-    }
+    let what = match faults.as_slice() {
+        [] => return None,
+        [one] => one.clone(),
+        [first, second] => format!("{first}; {second}"),
+        [first, second, more @ ..] => format!("{first}; {second}; and {} more", more.len()),
+    };
+    Some(format!("These faults fell meanwhile: {what}."))
 }
 
 fn takeover(truth: &Truth<'_>, plot: &Plot<'_, '_>, new: &Lease<'_>) -> String {
@@ -226,8 +232,13 @@ fn late_access(truth: &Truth<'_>, plot: &Plot<'_, '_>, late: &Access<'_>) -> Str
         )) => {
             let _ = write!(
                 told,
-                "; the store did it at {}, over what the newer holder had done: that work is lost",
-                seconds(at)
+                "; the store did it at {}{}",
+                seconds(at),
+                if loses(truth, plot, late) {
+                    ", over what the newer holder had written, which is lost"
+                } else {
+                    ", although a newer holder had come"
+                }
             );
         }
         Some((_, at)) => {
@@ -236,6 +247,25 @@ fn late_access(truth: &Truth<'_>, plot: &Plot<'_, '_>, late: &Access<'_>) -> Str
         None => told += "; it never arrived",
     }
     told + "."
+}
+
+/// Whether a late write of the old holder was computed from what it had read before the newer one wrote.
+fn loses(truth: &Truth<'_>, plot: &Plot<'_, '_>, late: &Access<'_>) -> bool {
+    let arrived = |access: &Access<'_>| access.arrived.map(|event| event.at);
+    let of = |lease: &Lease<'_>, writes| {
+        let id = lease.id.clone();
+        let all = truth
+            .accesses
+            .iter()
+            .filter(move |access| access.lease == &id);
+        all.filter(move |access| access.writes == writes && access.is_applied())
+            .filter_map(arrived)
+            .filter(|at| arrived(late).is_some_and(|late| *at < late))
+            .collect::<Vec<_>>()
+    };
+    let wrote = plot.new.and_then(|new| of(new, true).into_iter().max());
+    let read = of(plot.old, false).into_iter().max();
+    wrote.is_some_and(|wrote| read.is_none_or(|read| read < wrote))
 }
 
 /// A run in which nobody came near anybody else.
@@ -270,7 +300,7 @@ fn moral(truth: &Truth<'_>, report: Option<&Report>) -> String {
             .iter()
             .any(|access| access.arrived.is_some() && !access.is_applied());
         return if refused {
-            "So nothing was harmed: the lock alone cannot stop a client that wakes up late, the store that looks at the numbers can."
+            "Nothing was harmed: a lock alone cannot stop a client that comes late, but a store that compares the numbers can."
         } else {
             "Nothing was violated: no two clients were ever sure of the lock at once, and nothing was written out of order."
         }
@@ -299,10 +329,7 @@ fn moral(truth: &Truth<'_>, report: Option<&Report>) -> String {
         Checker::Panics => "the program itself broke",
         Checker::Goals => "what this run is about never happened, so it shows nothing",
     };
-    let mut told = format!(
-        "This is the violation ({checker}, at {}): {what}.",
-        seconds(evidence.at)
-    );
+    let mut told = format!("Violated at {} ({checker}): {what}.", seconds(evidence.at));
     if checker == Checker::Liveness
         || checker == Checker::OwnerOnlyRelease
         || checker == Checker::Goals
@@ -312,17 +339,33 @@ fn moral(truth: &Truth<'_>, report: Option<&Report>) -> String {
     told
 }
 
-/// To the millisecond: `16 s`, `9.9 s`, `0.702 s`; what is shorter than that in microseconds.
-pub(super) fn seconds(at: TrueTime) -> String {
+/// To the millisecond: `16 s`, `9.9 s`, `702 ms`; what is shorter than that in microseconds.
+fn seconds(at: TrueTime) -> String {
     let micros = at.as_nanos() / 1_000;
-    if micros > 0 && micros < 1_000 {
-        return format!("{micros} µs");
+    let (millis, whole) = (micros / 1_000, micros / 1_000_000);
+    match (whole, millis) {
+        (0, 0) => format!("{micros} µs"),
+        (0, millis) => format!("{millis} ms"),
+        (whole, millis) => {
+            let fraction = format!(".{:03}", millis % 1_000);
+            let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+            format!("{whole}{fraction} s")
+        }
     }
-    let millis = micros / 1_000;
-    let (whole, rest) = (millis / 1_000, millis % 1_000);
-    let fraction = format!("{rest:03}");
-    match fraction.trim_end_matches('0') {
-        "" => format!("{whole} s"),
-        digits => format!("{whole}.{digits} s"),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_as_short_as_people_like_them() {
+        let of = |micros| seconds(TrueTime::from_nanos(micros * 1_000));
+        assert_eq!(of(0), "0 µs");
+        assert_eq!(of(999), "999 µs");
+        assert_eq!(of(702_400), "702 ms");
+        assert_eq!(of(16_000_000), "16 s");
+        assert_eq!(of(9_900_000), "9.9 s");
+        assert_eq!(of(10_025_755), "10.025 s");
     }
 }

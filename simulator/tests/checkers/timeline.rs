@@ -2,7 +2,7 @@
 
 use simulator::{
     history::EventKind,
-    timeline::{Options, render},
+    timeline::{Options, focus, render, story},
     truth::Interval,
 };
 
@@ -105,6 +105,47 @@ fn a_node_that_forgot() {
         &draw(&amnesia(), Options::default()),
         include_str!("timeline/amnesia.txt"),
     );
+}
+
+fn tell(told: &Story) -> String {
+    let report = told.report();
+    story(&told.history(), &told.facts, Some(&report), 100)
+}
+
+#[test]
+fn stories_say_who_held_what_went_wrong_and_what_came_late() {
+    let told = tell(&pause_after_grant());
+    compare(&told, include_str!("timeline/pause_after_grant_story.txt"));
+    compare(
+        &tell(&amnesia()),
+        include_str!("timeline/amnesia_story.txt"),
+    );
+}
+
+/// A long run is not worth a picture of all of it; what is wrong in it is.
+#[test]
+fn of_many_leases_those_of_the_violation_are_seen() {
+    let mut long = amnesia();
+    assert_eq!(
+        focus(&long.history(), &long.facts, Some(&long.report())),
+        None
+    );
+    for turn in 0..40 {
+        let at = 20_000 + turn * 100;
+        let lease = format!("E{turn}");
+        long.acquire(&lease, at..=at + 10);
+        long.release(&lease, at + 50);
+    }
+    let (history, report) = (long.history(), long.report());
+    let span = focus(&history, &long.facts, Some(&report)).unwrap();
+    assert!(span.contains(ms(3_700)) && span.end < ms(15_000), "{span}");
+    let options = Options {
+        span: Some(span),
+        ..Options::default()
+    };
+    let drawn = render(&history, &long.facts, Some(&report), options);
+    assert!(drawn.contains("B is B's lease B1"), "{drawn}");
+    assert!(!drawn.contains("E1"), "{drawn}");
 }
 
 #[test]

@@ -231,7 +231,7 @@ impl Page {
             let broken = |why| {
                 wrong(
                     number,
-                    format!("{why}; the file is damaged: remove it, and run its shard again"),
+                    format!("{why}; the file is damaged: run its shard again, with --fresh"),
                 )
             };
             let record: Record = record::read(&salt, line).map_err(broken)?;
@@ -247,5 +247,90 @@ impl Page {
             whole: text.len() as u64,
             is_torn: false,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{super::record::Seen, *};
+    use crate::cli::hunt::search::tests::search;
+
+    fn record(seed: u64, profile: &str, violates: &[Checker]) -> Record {
+        Record {
+            seed,
+            profile: profile.to_owned(),
+            seen: Some(Seen {
+                violates: violates.iter().copied().collect(),
+                evidence: Vec::new(),
+                tally: Tally {
+                    plans: 1,
+                    ..Tally::default()
+                },
+                history: format!("{seed} {profile}"),
+            }),
+        }
+    }
+
+    fn book(records: &[Record]) -> Book {
+        let mut book = Book::new(search(0, 3));
+        for record in records {
+            book.add(record.clone()).unwrap();
+        }
+        book
+    }
+
+    #[test]
+    fn two_records_of_one_plan_must_agree() {
+        let mut book = book(&[record(1, "tight", &[])]);
+        book.add(record(1, "tight", &[])).unwrap();
+        let mut other = record(1, "tight", &[]);
+        if let Some(seen) = &mut other.seen {
+            seen.history = "another".to_owned();
+        }
+        let refused = book.add(other).unwrap_err();
+        assert!(refused.contains("seed 1 of tight"), "{refused}");
+        assert!(book.add(record(3, "tight", &[])).is_err(), "no such seed");
+        assert!(
+            book.add(record(1, "default", &[])).is_err(),
+            "no such profile"
+        );
+        assert_eq!(book.len(), 1);
+    }
+
+    #[test]
+    fn a_search_that_stops_counts_what_is_before_its_first_violation_only() {
+        let bad = [Checker::Fencing];
+        let all = [
+            record(0, "tight", &[]),
+            record(0, "clocks", &[]),
+            record(1, "clocks", &bad),
+            record(2, "tight", &bad),
+        ];
+        let mut book = book(&all);
+        let came = book.result(Shard::WHOLE);
+        assert_eq!(
+            (came.tally.plans, came.missing),
+            (3, Some(1)),
+            "seed 1 of tight is missing"
+        );
+        assert_eq!(came.violations.len(), 1);
+        let shards: Vec<_> = book.lacking(2).into_iter().collect();
+        assert_eq!(shards, [(Shard { number: 2, of: 2 }, 1)]);
+        book.add(record(1, "tight", &bad)).unwrap();
+        let came = book.result(Shard::WHOLE);
+        assert_eq!(
+            (came.tally.plans, came.missing),
+            (3, Some(0)),
+            "an earlier one came up"
+        );
+        assert!(!book.to_text().contains("\"seed\":2"), "{}", book.to_text());
+
+        book.search.keeps_going = true;
+        let came = book.result(Shard::WHOLE);
+        assert_eq!((came.tally.plans, came.missing), (5, Some(1)));
+        let kinds: BTreeSet<_> = book.kinds().into_iter().map(|(key, _)| key.seed).collect();
+        assert_eq!(kinds, BTreeSet::from([1]), "one of each kind");
     }
 }

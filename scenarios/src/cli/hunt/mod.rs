@@ -58,8 +58,9 @@ pub(super) fn run(options: &Options) -> Result<Ending, Error> {
         interrupt: &interrupt,
         bar: &bar,
     };
-    let stopped = work.run(&mut journal)?;
+    let stopped = work.run(&mut journal);
     bar.finish_and_clear();
+    let stopped = stopped?;
     let saved = save(&journal.book, &folder, options.shrink_runs, &interrupt)?;
     let summary = Summary::new(&journal.book, shard, saved);
     let interrupted = match stopped {
@@ -165,10 +166,8 @@ fn save(
         interrupt,
         bar: &bar,
     };
-    let mut saved = Vec::new();
-    for (key, _) in book.kinds() {
-        saved.push(saving.save(book, key)?);
-    }
+    let kinds = book.kinds().into_iter();
+    let saved = kinds.map(|(key, _)| saving.save(book, key)).collect();
     bar.finish_and_clear();
-    Ok(saved)
+    saved
 }

@@ -23,7 +23,8 @@ pub enum Outcome {
     Safe,
     /// Nothing was violated; for more than a fifth of a TTL somebody waited although nobody held the lock, and then it worked again.
     Unavailable,
-    /// Nothing was violated; nobody got the lock any more, although everything was repaired.
+    /// Nothing was violated; nobody got the lock any more, although everything was repaired. Or nobody ever could ask for it: the
+    /// lock refused to go into service.
     Stuck,
     /// The same, and a key without an end stands in the way: only a person can remove it.
     Deadlocked,
@@ -157,6 +158,9 @@ fn outcome(truth: &Truth<'_>, report: &Report, gaps: &Gaps, fencing: Fencing) ->
     }
     if two_holders || was_refused(truth.history) {
         return Outcome::Fenced;
+    }
+    if truth.acquisitions.is_empty() {
+        return Outcome::Stuck;
     }
     if violated(Checker::Liveness) || gaps.for_ever {
         return if has_endless_key(truth) {

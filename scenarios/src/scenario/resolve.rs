@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulator::{
     clock::ClockName,
-    contender::RedlockSettings,
+    contender::{RedlockSettings, SingleSettings},
     network::Latency,
     plan::{self, FaultWindow, Hosts, Plan, Target},
     redis,
@@ -110,6 +110,8 @@ impl Head {
         }
         WorldConfig {
             nodes: match contender {
+                Contender::RedisReplicated => 2,
+                single if single.is_single() => 1,
                 Contender::RedlockN1 => 1,
                 Contender::RedlockN3 => 3,
                 Contender::RedlockN7 => 7,
@@ -141,6 +143,7 @@ impl Head {
                     .unwrap_or(u32::MAX),
             },
             redlock: self.redlock(contender, ttl),
+            single: self.single(contender, ttl),
             fencing: match contender {
                 Contender::RedlockFenced => Fencing::ReadsAndWrites,
                 Contender::RedlockFencedWrites => Fencing::Writes,
@@ -151,6 +154,18 @@ impl Head {
             liveness_ms: self.liveness_ttls.millis(ttl),
             ..WorldConfig::default()
         }
+    }
+
+    fn single(&self, contender: Contender, ttl: Duration) -> Option<SingleSettings> {
+        let lock = &self.lock;
+        Some(SingleSettings {
+            rule: contender.rule()?,
+            ttl_ms: lock.ttl_ttls.millis(ttl),
+            poll_ms: lock.poll_ttls.millis(ttl).max(1),
+            // As drivers have it: long.
+            node_timeout_ms: lock.connect_timeout_ttls.millis(ttl).max(1),
+            replica: contender == Contender::RedisReplicated,
+        })
     }
 
     fn redlock(&self, contender: Contender, ttl: Duration) -> RedlockSettings {
@@ -167,6 +182,7 @@ impl Head {
             } else {
                 lock.rate_error_ppm
             },
+            instant_clock: no_drift,
             node_step_us: if no_drift {
                 0
             } else {

@@ -202,6 +202,7 @@ impl Client {
             extends_to_ms: self.extends_to_ttls.map(range),
             within_ms: self.waits_ttls.millis(ttl),
             store_patience_ms: self.store_patience_ttls.millis(ttl),
+            nodes: self.nodes,
             ..Workload::default()
         }
     }

@@ -333,7 +333,9 @@ impl Client {
     /// The lock that the clients use.
     fn contender(&self, process: &Process) -> Result<Rc<dyn Contender>, String> {
         let Some(single) = &self.config.single else {
-            let redlock = Redlock::new(process, &*self.nodes, &self.config.redlock);
+            let workload = self.config.workload_of(process.host().name());
+            let known = self.nodes.iter().take(workload.nodes.unwrap_or(usize::MAX));
+            let redlock = Redlock::new(process, known, &self.config.redlock);
             return Ok(Rc::new(redlock.map_err(|error| error.to_string())?));
         };
         let urls = self

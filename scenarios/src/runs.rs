@@ -49,7 +49,9 @@ impl Job<'_> {
     /// Makes the run in the simulator.
     pub fn simulate(&self) -> Finished {
         let replay = self.scenario.case(self.contender, self.seed);
-        let facts = self.scenario.facts(self.contender, &replay);
+        let facts = self
+            .scenario
+            .facts(self.contender, &replay, replay.config.facts());
         let run = replay.run();
         let judgement = Judgement::of_run(&run, &facts);
         Finished {
@@ -62,6 +64,17 @@ impl Job<'_> {
 }
 
 impl Finished {
+    /// A run that was made elsewhere.
+    pub fn judged(replay: Replay, facts: Facts, history: History) -> Self {
+        let judgement = Judgement::of(&history, &facts, &replay);
+        Self {
+            replay,
+            facts,
+            history,
+            judgement,
+        }
+    }
+
     /// Whether it came out as the scenario says.
     pub fn is_as(&self, expected: Option<Outcome>) -> bool {
         expected.is_some() && self.judgement.outcome.as_ref().ok() == expected.as_ref()

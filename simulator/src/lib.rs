@@ -10,7 +10,7 @@
 //! - [`network`]: what links do to what is sent.
 //! - [`redis`] and [`node`]: a simulated Redis server, and one on a host. [`store`]: what locks protect.
 //! - [`contender`] and [`workload`]: lock systems under test, and what clients do with them.
-//! - [`plan`]: faults as data. [`world`]: all of it together, run from a configuration, a plan and a seed.
+//! - [`plan`]: faults as data, and [`nemesis`], which carries them out. [`world`]: all of it together, run from a configuration, a plan and a seed.
 //! - [`history`], [`truth`], [`checkers`], [`timeline`], [`mod@trace`]: what happened, what was true, what was violated, and how to look at it.
 //! - [`hunt`]: the search for violations.
 //!
@@ -38,7 +38,7 @@ pub mod contender;
 pub mod history;
 pub mod host;
 pub mod hunt;
-mod nemesis;
+pub mod nemesis;
 pub mod network;
 pub mod node;
 pub mod plan;

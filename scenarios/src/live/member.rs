@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::{error::Error, guard::Guard};
 
@@ -58,6 +58,15 @@ impl Member {
     /// Freezes the worker (SIGSTOP).
     pub(crate) fn stop(&self) -> Result<(), Error> {
         kill_process(self.pid, Signal::STOP).map_err(Error::system("stopping a worker"))
+    }
+
+    /// Freezes the worker, and returns once the kernel has stopped every thread of it, or it is gone.
+    pub(crate) fn freeze(&self) -> Result<(), Error> {
+        self.stop()?;
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(self.pid), options)
+            .map(drop)
+            .map_err(Error::system("awaiting that a worker stops"))
     }
 
     /// Lets a frozen worker go on (SIGCONT).

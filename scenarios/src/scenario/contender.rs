@@ -4,6 +4,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use simulator::contender::SingleRule;
 
 /// A lock under test, by the name that files and command lines give it.
 #[derive(
@@ -20,6 +21,11 @@ pub enum Contender {
     Mkdir,
     /// A row that a database locks in the transaction that also does the work.
     Sql,
+    /// One Redis: SET with a TTL and nothing else, which always succeeds; released by a DEL that asks nobody.
+    RedisBlindSet,
+    /// One Redis: EXPIRE on arrival, whoever has the key; then GET, and SET NX with a TTL when nothing was there; released by a DEL that
+    /// asks nobody.
+    RedisExpireThenSet,
     /// One Redis: GET, then SET with a TTL when nothing was there; released by a DEL that asks nobody.
     RedisCheckThenSet,
     /// One Redis: SETNX, then EXPIRE; released by a DEL that asks nobody.
@@ -58,13 +64,15 @@ pub enum Contender {
 
 impl Contender {
     /// All of them, in the order of tables: from what people build first to what they end with.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Memory,
         Self::Flock,
         Self::Mkdir,
         Self::Sql,
+        Self::RedisBlindSet,
         Self::RedisCheckThenSet,
         Self::RedisSetThenExpire,
+        Self::RedisExpireThenSet,
         Self::RedisBlindDelete,
         Self::RedisSingle,
         Self::RedisReplicated,
@@ -89,6 +97,8 @@ impl Contender {
             Self::Flock => "flock",
             Self::Mkdir => "mkdir",
             Self::Sql => "sql",
+            Self::RedisBlindSet => "redis-blind-set",
+            Self::RedisExpireThenSet => "redis-expire-then-set",
             Self::RedisCheckThenSet => "redis-check-then-set",
             Self::RedisSetThenExpire => "redis-set-then-expire",
             Self::RedisBlindDelete => "redis-blind-delete",
@@ -116,6 +126,8 @@ impl Contender {
             Self::Flock => "FLK",
             Self::Mkdir => "MKD",
             Self::Sql => "SQL",
+            Self::RedisBlindSet => "BLS",
+            Self::RedisExpireThenSet => "EXS",
             Self::RedisCheckThenSet => "NAI",
             Self::RedisSetThenExpire => "SEX",
             Self::RedisBlindDelete => "BLD",
@@ -143,14 +155,20 @@ impl Contender {
 
     /// Whether it is one Redis, replicated or not.
     pub const fn is_single(self) -> bool {
-        matches!(
-            self,
-            Self::RedisCheckThenSet
-                | Self::RedisSetThenExpire
-                | Self::RedisBlindDelete
-                | Self::RedisSingle
-                | Self::RedisReplicated
-        )
+        self.rule().is_some()
+    }
+
+    /// Its commands, if it is a lock on one Redis.
+    pub const fn rule(self) -> Option<SingleRule> {
+        match self {
+            Self::RedisBlindSet => Some(SingleRule::BlindSet),
+            Self::RedisCheckThenSet => Some(SingleRule::CheckThenSet),
+            Self::RedisSetThenExpire => Some(SingleRule::SetThenExpire),
+            Self::RedisExpireThenSet => Some(SingleRule::ExpireThenSet),
+            Self::RedisBlindDelete => Some(SingleRule::BlindDelete),
+            Self::RedisSingle | Self::RedisReplicated => Some(SingleRule::OwnerChecked),
+            _ => None,
+        }
     }
 
     /// Whether it is the shipped client, however it is configured.

@@ -3,7 +3,7 @@
 //! They are those of plans ([`simulator::plan::Fault`]), with times in TTLs and, where locks differ in what there is to
 //! break, the contenders that they are for.
 
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -65,6 +65,30 @@ pub enum Family {
     Cluster,
     /// Every lock on one Redis, replicated or not.
     Single,
+}
+
+impl fmt::Display for Only {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Family(Family::Cluster) => "cluster",
+            Self::Family(Family::Single) => "single",
+            Self::Contender(one) => one.name(),
+        })
+    }
+}
+
+impl Kind {
+    /// Whether it happens at once, and has no duration.
+    pub const fn is_instant(&self) -> bool {
+        matches!(
+            self,
+            Self::Reset(_)
+                | Self::ClockStep(_)
+                | Self::FlushAll(_)
+                | Self::ScriptFlush(_)
+                | Self::Failover(_)
+        )
+    }
 }
 
 impl Only {
@@ -144,7 +168,7 @@ struct Visitor<T>(std::marker::PhantomData<T>);
 impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
     type Value = Many<T>;
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("one, or a list of at least one")
     }
 
@@ -301,6 +325,17 @@ pub struct Death {
     pub lose_data: bool,
 }
 
+/// `failover`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Failover {
+    /// The replica.
+    pub target: Who,
+    /// Whether the old master is made a replica of the new one as soon as it can be reached.
+    #[serde(default)]
+    pub repoint: bool,
+}
+
 /// `clock_step`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -348,6 +383,13 @@ macro_rules! kinds {
         impl Kind {
             /// As files spell them.
             pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// As files spell it.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)*
+                }
+            }
 
             /// The fields of a fault of this kind; `None` if there is no such kind.
             pub(super) fn read<'de, D: Deserializer<'de>>(
@@ -406,4 +448,6 @@ kinds! {
     "read_only" ReadOnly(On),
     /// The node is full: it evicts if its policy says so, and refuses writes if not.
     "memory_full" MemoryFull(On),
+    /// The replica is promoted, as Sentinel does, once.
+    "failover" Failover(Failover),
 }

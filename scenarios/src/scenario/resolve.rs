@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulator::{
     clock::ClockName,
-    contender::RedlockSettings,
+    contender::{RedlockSettings, SingleSettings},
     network::Latency,
     plan::{self, FaultWindow, Hosts, Plan, Target},
     redis,
@@ -18,6 +18,7 @@ use super::{
     contender::Contender,
     fault::{self, Clock, Direction, Fault, Kind, Many, Who},
     file::{Client, Head, MaxmemoryPolicy, Persistence, Scenario},
+    outcome::Outcome,
     ttls::{Span, Ttls},
 };
 
@@ -50,6 +51,13 @@ impl Scenario {
         }
     }
 
+    /// A fault as `contender` meets it; `None` if there is nobody whom it could hit.
+    pub fn window(&self, fault: &Fault, contender: Contender) -> Option<FaultWindow> {
+        let ttl = Duration::from_millis(self.head.ttl_ms);
+        let hosts = self.head.config(contender, ttl).hosts();
+        fault.window(ttl, &hosts)
+    }
+
     pub(super) fn resolve(&self, contender: Contender) -> Resolved {
         self.resolve_at(contender, Duration::from_millis(self.head.ttl_ms))
     }
@@ -57,27 +65,19 @@ impl Scenario {
     fn resolve_at(&self, contender: Contender, ttl: Duration) -> Resolved {
         let config = self.head.config(contender, ttl);
         let hosts = config.hosts();
-        let at = |ttls: Ttls| (ttls.of(ttl), LEAD.of(ttl));
         let faults = self.faults.iter().enumerate();
         let faults = faults.filter(|(_, fault)| fault.is_for(contender));
         let mut windows: Vec<_> = faults
-            .filter_map(|(place, fault)| {
-                let (start, lead) = at(fault.when.start_ttls);
-                let window = FaultWindow {
-                    start: start + lead,
-                    duration: fault.when.duration_ttls.map(|ttls| ttls.of(ttl)),
-                    fault: fault.kind.at(ttl, &hosts)?,
-                };
-                Some((place, window))
-            })
+            .filter_map(|(place, fault)| Some((place, fault.window(ttl, &hosts)?)))
             .collect();
         windows.sort_by_key(|(_, window)| window.start);
         Resolved { config, windows }
     }
 
-    /// What checkers must know of a run of `case`, which is one of this scenario's.
-    pub fn facts(&self, contender: Contender, case: &Replay) -> Facts {
-        let mut facts = case.config.facts();
+    /// What checkers must know of a run of `case`, which is one of this scenario's: what is known of where it ran, and what the scenario
+    /// asks for.
+    pub fn facts(&self, contender: Contender, case: &Replay, known: Facts) -> Facts {
+        let mut facts = known;
         facts.goals = self.goals(contender).collect();
         // Whoever has not got the lock after most of the second phase was not going to get it.
         let liveness = case.config.liveness_ms;
@@ -86,6 +86,12 @@ impl Scenario {
             wait_at_most_ms: liveness.max(case.config.safety_ms + liveness),
         };
         facts
+    }
+
+    /// What a live run is expected to come to.
+    pub fn expected_live(&self, contender: Contender) -> Option<Outcome> {
+        let live = self.head.live.verdicts.get(&contender);
+        live.or(self.head.verdicts.get(&contender)).copied()
     }
 
     fn goals(&self, contender: Contender) -> impl Iterator<Item = Goal> {
@@ -110,6 +116,8 @@ impl Head {
         }
         WorldConfig {
             nodes: match contender {
+                Contender::RedisReplicated => 2,
+                single if single.is_single() => 1,
                 Contender::RedlockN1 => 1,
                 Contender::RedlockN3 => 3,
                 Contender::RedlockN7 => 7,
@@ -141,16 +149,25 @@ impl Head {
                     .unwrap_or(u32::MAX),
             },
             redlock: self.redlock(contender, ttl),
-            fencing: match contender {
-                Contender::RedlockFenced => Fencing::ReadsAndWrites,
-                Contender::RedlockFencedWrites => Fencing::Writes,
-                _ => Fencing::Off,
-            },
+            single: self.single(contender, ttl),
+            fencing: fencing(contender),
             parts,
             safety_ms: self.length_ttls.millis(ttl) + LEAD.millis(ttl),
             liveness_ms: self.liveness_ttls.millis(ttl),
             ..WorldConfig::default()
         }
+    }
+
+    fn single(&self, contender: Contender, ttl: Duration) -> Option<SingleSettings> {
+        let lock = &self.lock;
+        Some(SingleSettings {
+            rule: contender.rule()?,
+            ttl_ms: lock.ttl_ttls.millis(ttl),
+            poll_ms: lock.poll_ttls.millis(ttl).max(1),
+            // As drivers have it: long.
+            node_timeout_ms: lock.connect_timeout_ttls.millis(ttl).max(1),
+            replica: contender == Contender::RedisReplicated,
+        })
     }
 
     fn redlock(&self, contender: Contender, ttl: Duration) -> RedlockSettings {
@@ -167,11 +184,16 @@ impl Head {
             } else {
                 lock.rate_error_ppm
             },
+            client_step_us: 0,
+            instant_clock: no_drift,
             node_step_us: if no_drift {
                 0
             } else {
                 lock.node_step_ttls.micros(ttl)
             },
+            // A resource that checks no token rests on holders that act soon after they looked.
+            effect_delay_ms: (fencing(contender) == Fencing::Off)
+                .then(|| lock.node_timeout_ttls.millis(ttl)),
             fencing: contender != Contender::RedlockNoFencing,
             restart_guard: contender != Contender::RedlockNoGuard,
             strict_identity: lock.strict_identity,
@@ -180,6 +202,15 @@ impl Head {
                 lock.backoff_ttls.most.millis(ttl).max(1),
             ),
         }
+    }
+}
+
+/// What the resource checks.
+const fn fencing(contender: Contender) -> Fencing {
+    match contender {
+        Contender::RedlockFenced => Fencing::ReadsAndWrites,
+        Contender::RedlockFencedWrites => Fencing::Writes,
+        _ => Fencing::Off,
     }
 }
 
@@ -209,6 +240,14 @@ impl Client {
 }
 
 impl Fault {
+    fn window(&self, ttl: Duration, hosts: &Hosts) -> Option<FaultWindow> {
+        Some(FaultWindow {
+            start: self.when.start_ttls.of(ttl) + LEAD.of(ttl),
+            duration: self.when.duration_ttls.map(|ttls| ttls.of(ttl)),
+            fault: self.kind.at(ttl, hosts)?,
+        })
+    }
+
     /// Whether `contender` meets it.
     pub fn is_for(&self, contender: Contender) -> bool {
         let only = self.when.only.as_ref();
@@ -314,6 +353,7 @@ impl Kind {
             Self::ClientPause(it) => F::ClientPause { target: on(it)? },
             Self::ReadOnly(it) => F::ReadOnly { target: on(it)? },
             Self::MemoryFull(it) => F::MemoryFull { target: on(it)? },
+            Self::Failover(_) => return None,
         })
     }
 }

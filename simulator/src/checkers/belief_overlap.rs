@@ -10,8 +10,11 @@
 //!
 //! *Assumes* the same as window exclusion.
 
-use super::{Assumption, Checker, Finding, tell, verdict::Violations};
-use crate::truth::{Interval, Lease, Truth};
+use super::{Checker, Finding, tell, verdict::Violations};
+use crate::{
+    plan::Promise,
+    truth::{Interval, Lease, Truth},
+};
 
 const NOTES: usize = 5;
 
@@ -47,8 +50,12 @@ pub fn check(truth: &Truth<'_>) -> Finding {
         }
     }
     let verdict = violations.verdict();
-    let mut finding = Finding::new(Checker::BeliefOverlap, verdict, &Assumption::EXCLUSION)
-        .count("legal_overlaps", legal);
+    let mut finding = Finding::new(
+        Checker::BeliefOverlap,
+        verdict,
+        &Promise::Exclusion.rests_on(),
+    )
+    .count("legal_overlaps", legal);
     finding.notes = notes;
     finding
 }

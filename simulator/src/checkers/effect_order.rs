@@ -8,14 +8,15 @@
 //! *Source.* Kleppmann 2016 (the write that arrives after the pause, GitHub's packets that were 90 s late). Exclusion
 //! of windows does not give this: the way from the check to the effect has no bound.
 //!
-//! *Assumes* nothing: this is what fencing is for. Without fencing it also rests on bounded pauses and
-//! delays between the check and the effect.
+//! *Assumes* what the order of tokens does: this is what fencing is for. Where accesses carry no token it rests on all that
+//! exclusion rests on, and on bounded pauses and delays between the check and the effect.
 
 use std::collections::BTreeMap;
 
 use super::{Checker, Finding, Verdict, tell, verdict::Violations};
 use crate::{
     history::{Event, EventKind, LeaseId, StoreAccess},
+    plan::Promise,
     truth::{Lease, Truth},
 };
 
@@ -24,6 +25,7 @@ pub fn check(truth: &Truth<'_>) -> Finding {
     let mut violations = Violations::default();
     let mut resources: BTreeMap<&str, Resource<'_, '_>> = BTreeMap::new();
     let (mut writes, mut lost_updates) = (0, 0);
+    let mut fenced = false;
     for event in truth.history.events() {
         let EventKind::Store { operation, access } = &event.kind else {
             continue;
@@ -33,8 +35,12 @@ pub fn check(truth: &Truth<'_>) -> Finding {
         };
         let resource = resources.entry(made.resource).or_default();
         match access {
-            StoreAccess::Read { .. } => resource.read(made.lease),
-            StoreAccess::Written { .. } => {
+            StoreAccess::Read { token, .. } => {
+                fenced |= token.is_some();
+                resource.read(made.lease);
+            }
+            StoreAccess::Written { token, .. } => {
+                fenced |= token.is_some();
                 writes += 1;
                 lost_updates += u64::from(resource.write(made.lease));
                 if let Some(lease) = truth.lease(made.lease) {
@@ -49,7 +55,12 @@ pub fn check(truth: &Truth<'_>) -> Finding {
     } else {
         violations.verdict()
     };
-    Finding::new(Checker::EffectOrder, verdict, &[])
+    let promise = if fenced {
+        Promise::TokenOrder
+    } else {
+        Promise::UnfencedEffects
+    };
+    Finding::new(Checker::EffectOrder, verdict, &promise.rests_on())
         .count("writes", writes)
         .count("lost_updates", lost_updates)
 }

@@ -8,14 +8,15 @@
 //! *Source.* The `FencedMutex` model of Jepsen's Hazelcast tests; Herlihy and Wing 1990 for linearizability. Exclusion
 //! itself is [`super::linearizable_mutex`]'s: what is left here must hold also where leases overlap.
 //!
-//! *Assumes* nothing of clocks, delays or pauses: it is checked in all plans. Only lost memory is an excuse.
+//! *Assumes* nothing of clients' clocks, delays or pauses: it is checked in all plans. Only lost memory is an excuse, and, after
+//! that, nodes' wall clocks that disagree.
 
 use super::{
-    Assumption, Checker, Finding, Verdict,
+    Checker, Finding, Verdict,
     fencing::{ordered, unique},
     verdict::Violations,
 };
-use crate::truth::Truth;
+use crate::{plan::Promise, truth::Truth};
 
 /// Runs the checker.
 pub fn check(truth: &Truth<'_>) -> Finding {
@@ -35,5 +36,10 @@ pub fn check(truth: &Truth<'_>) -> Finding {
     } else {
         violations.verdict()
     };
-    Finding::new(Checker::FencedMutex, verdict, &[Assumption::NodeMemory]).count("tokens", tokens)
+    Finding::new(
+        Checker::FencedMutex,
+        verdict,
+        &Promise::TokenOrder.rests_on(),
+    )
+    .count("tokens", tokens)
 }

@@ -13,9 +13,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Assumption, Checker, Finding, Verdict, tell, verdict::Violations};
+use super::{Checker, Finding, Verdict, tell, verdict::Violations};
 use crate::{
     history::{Event, EventKind, StoreAccess},
+    plan::Promise,
     truth::{Lease, Truth},
 };
 
@@ -38,7 +39,7 @@ pub fn check(truth: &Truth<'_>) -> Finding {
     } else {
         violations.verdict()
     };
-    Finding::new(Checker::Fencing, verdict, &[Assumption::NodeMemory])
+    Finding::new(Checker::Fencing, verdict, &Promise::TokenOrder.rests_on())
         .count("tokens", tokens)
         .count("accesses", checked)
 }

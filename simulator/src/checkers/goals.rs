@@ -6,11 +6,13 @@
 //! *Source.* The `sometimes` properties of Stateright and of deterministic simulation at large: a test that never
 //! got into contention proves nothing about exclusion.
 //!
+//! Unknown when all that was missed is seen on the nodes and nobody looked at them.
+//!
 //! *Assumes* that clients report their attempts ([`EventKind::Attempt`]) for late grants, lost replies and publish rounds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Checker, Evidence, Finding, Verdict};
+use super::{Checker, Evidence, Finding, Verdict, verdict::NOT_OBSERVED};
 use crate::{
     history::{EventKind, HostName, NodeChange, Operation, OperationId, Outcome, StoreAccess},
     time::TrueTime,
@@ -24,8 +26,11 @@ pub fn check(truth: &Truth<'_>, reached: &BTreeMap<Goal, u64>) -> Finding {
         .iter()
         .filter(|goal| reached.get(goal).is_none_or(|count| *count == 0))
         .collect();
+    let unseen = |goal: &&&Goal| !truth.facts.observes_nodes && goal.is_of_nodes();
     let verdict = if missed.is_empty() {
         Verdict::Ok
+    } else if missed.iter().all(|goal| unseen(&goal)) {
+        Verdict::Unknown(NOT_OBSERVED.to_owned())
     } else {
         let names: Vec<_> = missed.iter().map(|goal| goal.name()).collect();
         Verdict::Violated(Evidence {

@@ -16,11 +16,14 @@
 //! *Assumes* clocks within bounds and nodes that remember.
 
 use super::{
-    Assumption, Checker, Finding, tell,
+    Checker, Finding, tell,
     verdict::Violations,
     window_exclusion::{holds, overlaps},
 };
-use crate::truth::{Interval, Lease, Truth, WindowEnd};
+use crate::{
+    plan::Promise,
+    truth::{Interval, Lease, Truth, WindowEnd},
+};
 
 /// Runs the checker.
 pub fn check(truth: &Truth<'_>) -> Finding {
@@ -55,7 +58,7 @@ pub fn check(truth: &Truth<'_>) -> Finding {
     Finding::new(
         Checker::LinearizableMutex,
         violations.verdict(),
-        &Assumption::EXCLUSION,
+        &Promise::Exclusion.rests_on(),
     )
 }
 

@@ -9,14 +9,16 @@
 //!
 //! *Source.* Redis, "Distributed Locks", liveness A and B: deadlock freedom by expiry, and fault tolerance.
 //!
-//! *Assumes* that clocks stop jumping at the heal and that clients go on trying. Starvation is bounded by chance, not by
-//! the protocol: Redlock has no queue.
+//! *Assumes* that clocks stop jumping at the heal, that clients go on trying, and that no more nodes are in quarantine at once
+//! than a quorum can do without. Starvation is bounded by chance, not by
+//! the protocol: Redlock has no queue. What is said of keys is left out when nobody looked at the nodes.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Checker, Finding, Verdict, tell, verdict::Violations};
 use crate::{
     history::{EventKind, HostName},
+    plan::Promise,
     time::TrueTime,
     truth::{Acquisition, Interval, Tenure, Truth},
 };
@@ -45,7 +47,8 @@ pub fn check(truth: &Truth<'_>) -> Finding {
         _ => violations.verdict(),
     };
     let longest = u64::try_from(waits.longest.as_millis()).unwrap_or(u64::MAX);
-    Finding::new(Checker::Liveness, verdict, &[]).count("longest_wait_ms", longest)
+    Finding::new(Checker::Liveness, verdict, &Promise::Progress.rests_on())
+        .count("longest_wait_ms", longest)
 }
 
 /// Returns why the history does not tell.
@@ -171,7 +174,7 @@ fn stretches(
 }
 
 fn crashed_keys(truth: &Truth<'_>, healed: Option<TrueTime>, violations: &mut Violations) {
-    let slow = truth.facts.clocks.node_fast_ppm.clamp(0, 999_999);
+    let slow = truth.facts.assumed.node_rate_ppm.clamp(0, 999_999);
     let ttl_ns = u128::from(truth.facts.ttl_ms) * 1_000_000 * 1_000_000;
     // A slow clock keeps a key longer; one millisecond for the expiry's granularity, one for rounding.
     let longest = ttl_ns / (1_000_000 - slow.unsigned_abs() as u128) + 2_000_000;

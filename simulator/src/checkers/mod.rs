@@ -29,10 +29,10 @@ mod tell;
 mod verdict;
 
 pub use self::{
-    assumptions::Assumption,
     report::{Checker, Finding, Report},
-    verdict::{Evidence, Verdict},
+    verdict::{Broken, Evidence, Verdict},
 };
+pub use crate::plan::Assumption;
 use crate::{
     history::History,
     truth::{Facts, Truth},

@@ -9,11 +9,14 @@
 //! late DEL frees the next holder's key.
 //!
 //! *Assumes* nothing. It needs to know whose command a change was (`by` of the event); a deletion in the middle of a
-//! lease whose author is not known makes the verdict unknown.
+//! lease whose author is not known makes the verdict unknown, as does a run whose nodes nobody looked at.
 
 use std::collections::BTreeMap;
 
-use super::{Checker, Finding, Verdict, verdict::Violations};
+use super::{
+    Checker, Finding, Verdict,
+    verdict::{NOT_OBSERVED, Violations},
+};
 use crate::{
     clock::ClockName,
     history::{Event, EventKind, NodeChange, Removal},
@@ -22,6 +25,10 @@ use crate::{
 
 /// Runs the checker.
 pub fn check(truth: &Truth<'_>) -> Finding {
+    if !truth.facts.observes_nodes {
+        let unknown = Verdict::Unknown(NOT_OBSERVED.to_owned());
+        return Finding::new(Checker::OwnerOnlyRelease, unknown, &[]);
+    }
     let mut violations = Violations::default();
     let mut unattributed = 0;
     let owners = clients_of_owners(truth);

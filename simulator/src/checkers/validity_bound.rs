@@ -7,10 +7,16 @@
 //!
 //! *Source.* The validity time of Redis, "Distributed Locks", steps 3 and 4, with drift in rates and steps of clocks.
 //!
-//! *Assumes* clocks within bounds and nodes that remember.
+//! *Assumes* clocks within bounds and nodes that remember. Unknown when nobody looked at the nodes.
 
-use super::{Assumption, Checker, Finding, Verdict, tell, verdict::Violations};
-use crate::truth::{Margin, Truth};
+use super::{
+    Checker, Finding, Verdict, tell,
+    verdict::{NOT_OBSERVED, Violations},
+};
+use crate::{
+    plan::Promise,
+    truth::{Margin, Truth},
+};
 
 /// Runs the checker over margins that [`Truth::margins`] computed.
 pub fn check(truth: &Truth<'_>, margins: &[Margin]) -> Finding {
@@ -32,11 +38,17 @@ pub fn check(truth: &Truth<'_>, margins: &[Margin]) -> Finding {
             )
         });
     }
-    let verdict = if margins.is_empty() && !truth.leases.is_empty() {
+    let verdict = if !truth.facts.observes_nodes {
+        Verdict::Unknown(NOT_OBSERVED.to_owned())
+    } else if margins.is_empty() && !truth.leases.is_empty() {
         Verdict::Unknown("no lease has an owner token to look for on the nodes".to_owned())
     } else {
         violations.verdict()
     };
-    Finding::new(Checker::ValidityBound, verdict, &Assumption::EXCLUSION)
-        .count("margins", margins.len() as u64)
+    Finding::new(
+        Checker::ValidityBound,
+        verdict,
+        &Promise::Exclusion.rests_on(),
+    )
+    .count("margins", margins.len() as u64)
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     history::{Event, EventId},
+    plan::Assumption,
     time::TrueTime,
 };
 
@@ -58,9 +59,24 @@ pub struct Evidence {
     pub events: Vec<EventId>,
     /// How many violations there were.
     pub count: u64,
-    /// Which of the assumptions behind the checker the run had broken before, for people. With none, the
+    /// Which of the assumptions behind the checker the run had broken before, and how. With none, the
     /// contender broke its promise.
-    pub broken: Vec<String>,
+    pub broken: Vec<Broken>,
+}
+
+/// An assumption that a run broke.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broken {
+    /// Which.
+    pub assumption: Assumption,
+    /// How, for people.
+    pub how: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.assumption.name(), self.how)
+    }
 }
 
 impl fmt::Display for Evidence {
@@ -75,6 +91,9 @@ impl fmt::Display for Evidence {
         Ok(())
     }
 }
+
+/// Why nothing is known of the nodes.
+pub(super) const NOT_OBSERVED: &str = "nobody saw what became of keys and votes on the nodes";
 
 /// Collects violations and keeps the earliest; of those of one instant, the first that was added.
 #[derive(Debug, Default)]

@@ -11,8 +11,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Assumption, Checker, Finding, tell, verdict::Violations};
-use crate::truth::{Interval, Intervals, Lease, Truth};
+use super::{Checker, Finding, tell, verdict::Violations};
+use crate::{
+    plan::Promise,
+    truth::{Interval, Intervals, Lease, Truth},
+};
 
 /// Runs the checker.
 pub fn check(truth: &Truth<'_>) -> Finding {
@@ -27,7 +30,7 @@ pub fn check(truth: &Truth<'_>) -> Finding {
     Finding::new(
         Checker::WindowExclusion,
         violations.verdict(),
-        &Assumption::EXCLUSION,
+        &Promise::Exclusion.rests_on(),
     )
     .count("leases", truth.leases.len() as u64)
 }

@@ -120,6 +120,23 @@ impl ClockMap {
         self.segment_at(at).rate_error_ppm
     }
 
+    /// The pieces that have a length before `end`: from, to, rate error.
+    pub fn pieces(&self, end: TrueTime) -> impl Iterator<Item = (TrueTime, TrueTime, Ppm)> {
+        let ends = self.segments.iter().skip(1).map(|next| next.from);
+        let pieces = self.segments.iter().zip(ends.chain([end]));
+        pieces
+            .map(move |(segment, to)| (segment.from, to.min(end), segment.rate_error_ppm))
+            .filter(|(from, to, _)| from < to)
+    }
+
+    /// When the clock was stepped, and how far, in nanoseconds. Steps of one instant are one.
+    pub fn steps(&self) -> impl Iterator<Item = (TrueTime, LocalTime)> {
+        self.segments.windows(2).filter_map(|pair| {
+            let step = pair[1].local.saturating_sub(pair[0].local_at(pair[1].from));
+            (step != 0).then_some((pair[1].from, step))
+        })
+    }
+
     fn segment_at(&self, at: TrueTime) -> &ClockSegment {
         let index = self.segments.partition_point(|segment| segment.from <= at);
         &self.segments[index.max(1) - 1]

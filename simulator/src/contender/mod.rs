@@ -4,6 +4,7 @@
 //! releases. Redlock ([`Redlock`]) is the first: the shipped client, on a host's clocks, timers, tasks and network. Beside it
 //! stand the locks that people build on one Redis ([`single`]).
 
+mod instant;
 mod redlock;
 pub mod single;
 

@@ -9,7 +9,7 @@ use redlock::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, Contender, Held, Refusal};
+use super::{Attempt, Contender, Held, Refusal, instant::InstantOnly};
 use crate::{
     clock::ClockName,
     history::{Ends, HostName},
@@ -33,8 +33,17 @@ pub struct RedlockSettings {
     pub connect_timeout_ms: u64,
     /// Rate error that is allowed for on both sides, in parts per million; `None` is the customary 1% + 2 ms.
     pub rate_error_ppm: Option<u32>,
+    /// Leases are measured by CLOCK_MONOTONIC alone, as with `Instant`, which stands still while the machine sleeps; not how the
+    /// client is, but how others are.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub instant_clock: bool,
     /// Steps of node clocks that are allowed for, in microseconds; only with `rate_error_ppm`.
     pub node_step_us: u64,
+    /// Steps back of all of the client's clocks that are allowed for, in microseconds; only with `rate_error_ppm`.
+    pub client_step_us: u64,
+    /// How late a holder may act after it looked at its lease, in milliseconds, where the store does not fence: an assumption, of
+    /// which the client knows nothing. Any delay if `None`.
+    pub effect_delay_ms: Option<u64>,
     /// Fencing tokens.
     pub fencing: bool,
     /// The restart guard.
@@ -54,7 +63,10 @@ impl Default for RedlockSettings {
             node_timeout_ms: 50,
             connect_timeout_ms: 1_000,
             rate_error_ppm: None,
+            instant_clock: false,
             node_step_us: 0,
+            client_step_us: 0,
+            effect_delay_ms: None,
             fencing: true,
             restart_guard: true,
             strict_identity: false,
@@ -69,12 +81,23 @@ impl RedlockSettings {
         Duration::from_millis(self.ttl_ms)
     }
 
+    /// The longest TTL that nodes accept.
+    pub const fn max_ttl(&self) -> Duration {
+        Duration::from_millis(self.max_ttl_ms)
+    }
+
+    /// How late a holder may act.
+    pub fn effect_delay(&self) -> Option<Duration> {
+        self.effect_delay_ms.map(Duration::from_millis)
+    }
+
     /// The allowance for clocks that these settings ask for.
     pub fn drift(&self) -> Drift {
         self.rate_error_ppm.map_or(Drift::CUSTOMARY, |ppm| Drift {
             client_rate: redlock::Ppm(ppm),
             node_rate: redlock::Ppm(ppm),
             node_step: Duration::from_micros(self.node_step_us),
+            client_step: Duration::from_micros(self.client_step_us),
             ..Drift::CUSTOMARY
         })
     }
@@ -85,6 +108,13 @@ impl RedlockSettings {
 pub struct Redlock {
     client: Client,
     ttl: Duration,
+    instant_clock: bool,
+}
+
+/// One of its leases.
+struct HeldLease {
+    lease: Lease,
+    instant_clock: bool,
 }
 
 impl Redlock {
@@ -115,11 +145,16 @@ impl Redlock {
         urls: impl IntoIterator<Item = String>,
         settings: &RedlockSettings,
     ) -> Result<Self, redlock::BuildError> {
+        let runtime: Arc<dyn Runtime> = if settings.instant_clock {
+            Arc::new(InstantOnly(runtime))
+        } else {
+            runtime
+        };
         let (base, cap) = settings.backoff_ms;
         let mut builder = Client::builder()
             .nodes(urls)
             .ttl(settings.ttl())
-            .max_ttl(Duration::from_millis(settings.max_ttl_ms))
+            .max_ttl(settings.max_ttl())
             .node_timeout(Duration::from_millis(settings.node_timeout_ms))
             .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
             .backoff(Duration::from_millis(base), Duration::from_millis(cap))
@@ -135,6 +170,7 @@ impl Redlock {
         Ok(Self {
             client: builder.build()?,
             ttl: settings.ttl(),
+            instant_clock: settings.instant_clock,
         })
     }
 
@@ -169,7 +205,10 @@ impl Contender for Redlock {
                 .acquire()
                 .await
             {
-                Ok(lease) => Ok(Box::new(lease) as Box<dyn Held>),
+                Ok(lease) => Ok(Box::new(HeldLease {
+                    lease,
+                    instant_clock: self.instant_clock,
+                }) as Box<dyn Held>),
                 // Every attempt that failed was released with its own owner token: it holds nothing.
                 Err(error) => Err(Refusal::Fail(told(&error))),
             }
@@ -182,26 +221,32 @@ fn told(error: &AcquireError) -> String {
     error.to_string()
 }
 
-impl Held for Lease {
+impl Held for HeldLease {
     fn owner(&self) -> Option<String> {
-        Some(self.owner_token().as_str().to_owned())
+        Some(self.lease.owner_token().as_str().to_owned())
     }
 
     fn fencing_token(&self) -> Option<u64> {
-        match Self::fencing_token(self).as_u64() {
+        match self.lease.fencing_token().as_u64() {
             0 => None,
             token => Some(token),
         }
     }
 
     fn ends(&self) -> Option<Ends> {
-        let (since, left) = Self::ends(self)?;
-        Some(ends(&since, left))
+        let (since, left) = self.lease.ends()?;
+        let mut ends = ends(&since, left);
+        if self.instant_clock {
+            // All that it calls clocks is this one.
+            ends.since_ns.truncate(1);
+            ends.since_ns[0].0 = ClockName::Monotonic;
+        }
+        Some(ends)
     }
 
     fn attempt(&self) -> Option<Attempt> {
-        let report = self.report();
-        let token = Self::fencing_token(self).as_u64();
+        let report = self.lease.report();
+        let token = self.lease.fencing_token().as_u64();
         // The nodes are named by their addresses. One that confirmed an extension granted before.
         let grants = report.nodes.iter().filter_map(|node| match node.answer {
             Some(Answer::Granted { counter }) => Some((node.node.split(':').next()?, counter)),
@@ -223,20 +268,20 @@ impl Held for Lease {
     }
 
     fn is_valid(&self) -> bool {
-        Self::is_valid(self)
+        self.lease.is_valid()
     }
 
     fn lost(&self) -> LocalBoxFuture<'_, ()> {
-        Self::lost(self).boxed_local()
+        self.lease.lost().boxed_local()
     }
 
     fn keep_renewed(&self) {
-        Self::keep_renewed(self);
+        self.lease.keep_renewed();
     }
 
     fn extend(&self, ttl: Duration) -> LocalBoxFuture<'_, Result<(), Refusal>> {
         async move {
-            Self::extend(self, ttl).await.map_err(|error| match error {
+            self.lease.extend(ttl).await.map_err(|error| match error {
                 ExtendError::Unknown { .. } => Refusal::Unknown(error.to_string()),
                 _ => Refusal::Fail(error.to_string()),
             })
@@ -246,7 +291,7 @@ impl Held for Lease {
 
     fn release(&self) -> LocalBoxFuture<'_, Result<(), Refusal>> {
         async move {
-            let report = Self::release(self).await;
+            let report = self.lease.release().await;
             if report.freed {
                 Ok(())
             } else {

@@ -61,6 +61,17 @@ impl Case {
     /// Makes the case smaller, with at most `budget` runs, as long as the rule of `checker` stays violated. `None` when the
     /// case does not violate it.
     pub fn shrink(&self, checker: Checker, budget: usize) -> Option<ShrunkCase> {
+        self.shrink_watched(checker, budget, |_| true)
+    }
+
+    /// The same, and `watch` is called before every run with the number of windows in it. When it returns false, no more runs
+    /// are made: the smallest case so far is returned.
+    pub fn shrink_watched(
+        &self,
+        checker: Checker,
+        budget: usize,
+        mut watch: impl FnMut(usize) -> bool,
+    ) -> Option<ShrunkCase> {
         let small = shrink::Case {
             plan: self.plan.clone(),
             nodes: self.config.nodes,
@@ -73,16 +84,19 @@ impl Case {
             case.config.clients = small.clients;
             case
         };
+        let mut goes_on = true;
         let shrunk = shrink::shrink(small, budget, |small| {
             // Nothing is locked on no node; such a world cannot even be made.
-            small.nodes > 0
-                && small.clients > 0
-                && grown(small).judge().violates().contains(&checker)
+            if small.nodes == 0 || small.clients == 0 {
+                return false;
+            }
+            goes_on = goes_on && watch(small.plan.windows.len());
+            goes_on && grown(small).judge().violates().contains(&checker)
         })?;
         Some(ShrunkCase {
             case: grown(&shrunk.case),
             runs: shrunk.runs,
-            is_minimal: shrunk.end == shrink::End::NoWindowCanGo,
+            is_minimal: goes_on && shrunk.end == shrink::End::NoWindowCanGo,
         })
     }
 }

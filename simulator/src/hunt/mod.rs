@@ -18,7 +18,7 @@ mod tally;
 pub use self::{
     case::{Case, Judged, ShrunkCase},
     planted::Planted,
-    search::{Found, Hunt, Hunted, Where, hunt},
+    search::{BATCH, Found, Hunt, Hunted, Pool, Where, hunt},
     setting::setting,
     tally::Tally,
 };

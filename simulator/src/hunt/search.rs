@@ -79,30 +79,42 @@ pub struct Hunted {
 
 /// So many cases are drawn before any of them is judged: steering looks at whole batches, so that it does not depend on
 /// the number of threads.
-const BATCH: u64 = 32;
+pub const BATCH: u64 = 32;
 /// So many plans with small margins are remembered.
 const POOL: usize = 8;
+
+/// The plans that steering prefers: those of all batches before whose safety margins were the smallest.
+#[derive(Clone, Debug, Default)]
+pub struct Pool(Vec<(i64, Plan)>);
+
+impl Pool {
+    /// Adds the plans of a batch, in the order of their seeds, each with its least safety margin in nanoseconds.
+    pub fn add(&mut self, batch: impl IntoIterator<Item = (i64, Plan)>) {
+        self.0.extend(batch);
+        self.0.sort_by_key(|(margin, _)| *margin);
+        self.0.truncate(POOL);
+    }
+}
 
 /// Searches.
 pub fn hunt(hunt: &Hunt) -> Hunted {
     let mut hunted = Hunted::default();
-    // The smallest margins first.
-    let mut pool: Vec<(i64, Plan)> = Vec::new();
+    let mut pool = Pool::default();
     let mut from = hunt.seeds.start;
     while from < hunt.seeds.end {
         let until = from.saturating_add(BATCH).min(hunt.seeds.end);
         let cases: Vec<_> = (from..until)
             .filter_map(|seed| hunt.case(seed, &pool))
             .collect();
+        let mut margins = Vec::new();
         for (case, judged) in run(cases, hunt.threads) {
             hunted.tally.join(&Tally::of(&case.plan, &judged));
             if let Some(margin) = least_margin(&judged) {
-                pool.push((margin, case.plan.clone()));
+                margins.push((margin, case.plan.clone()));
             }
             hunted.found.extend(Found::new(case, &judged));
         }
-        pool.sort_by_key(|(margin, _)| *margin);
-        pool.truncate(POOL);
+        pool.add(margins);
         if hunt.stops_early && !hunted.found.is_empty() {
             hunted.found.truncate(1);
             break;
@@ -113,8 +125,9 @@ pub fn hunt(hunt: &Hunt) -> Hunted {
 }
 
 impl Hunt {
-    /// The case of one seed; `None` when no plan of that kind exists.
-    fn case(&self, seed: u64, pool: &[(i64, Plan)]) -> Option<Case> {
+    /// The case of one seed; `None` when no plan of that kind exists. The pool matters only to a search that steers.
+    pub fn case(&self, seed: u64, pool: &Pool) -> Option<Case> {
+        let pool = &pool.0;
         let config = setting(&self.profile, seed);
         let facts = config.cluster_facts(seed);
         let assumed = Assumptions::of(&config.redlock.drift(), &facts);
@@ -190,7 +203,9 @@ impl Found {
         let mut evidence: Vec<_> = judged.run.failure.iter().map(ToString::to_string).collect();
         for found in judged.report.violations() {
             if let Verdict::Violated(because) = &found.verdict {
-                evidence.push(format!("{}: {}", found.checker, because.summary));
+                let broken = because.broken.iter().map(|one| format!("; {one}"));
+                let broken: String = broken.collect();
+                evidence.push(format!("{}: {}{broken}", found.checker, because.summary));
             }
         }
         Some(Self {

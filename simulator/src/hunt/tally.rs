@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use serde::{Deserialize, Serialize};
+
 use super::case::Judged;
 use crate::{
     history::{EventKind, Outcome},
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// Counts over many plans. Joining two is commutative.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Plans run.
     pub plans: u64,
@@ -27,7 +29,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(super) fn of(plan: &Plan, judged: &Judged) -> Self {
+    /// What one plan's run shows.
+    pub fn of(plan: &Plan, judged: &Judged) -> Self {
         let goals = &judged.report.goals;
         let acquired = judged.run.history.events().iter().filter(|event| {
             matches!(

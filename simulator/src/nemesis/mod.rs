@@ -2,6 +2,8 @@
 //!
 //! Between two ticks of the world it does what the plan has due, to hosts and links, and records it. Roles are
 //! resolved as a window begins. Everything that it starts it ends: at the latest when the world heals.
+//!
+//! How a fault is done is up to [`Targets`]: simulated hosts, or processes of a machine.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -19,7 +21,23 @@ use crate::{
     workload::Activity,
 };
 
-/// What a nemesis acts upon.
+/// What a nemesis acts upon: who plays a part, and how things are done to them.
+pub trait Targets {
+    /// The hosts that play a part at this moment.
+    fn playing(&self, role: Role) -> Vec<HostName>;
+
+    /// Begins a fault, or does what happens at once. It is to end at `until`, if that is known: there are servers that have
+    /// to be told in advance.
+    fn apply(&self, now: TrueTime, fault: &ResolvedFault, until: Option<TrueTime>);
+
+    /// Ends a fault that was begun.
+    fn undo(&self, now: TrueTime, fault: &ResolvedFault);
+
+    /// Starts every process that is down.
+    fn start_all(&self, now: TrueTime);
+}
+
+/// The hosts of a simulated world.
 #[derive(Clone)]
 pub(crate) struct Victims {
     pub(crate) names: Hosts,
@@ -30,12 +48,12 @@ pub(crate) struct Victims {
 }
 
 /// Carries out one plan.
-pub(crate) struct Nemesis {
+pub struct Nemesis<T> {
     plan: Plan,
     /// Reversed: the next is last.
     edges: Vec<Edge>,
     active: BTreeMap<usize, ResolvedFault>,
-    victims: Victims,
+    targets: T,
     recorder: Recorder,
     world: HostName,
 }
@@ -43,37 +61,43 @@ pub(crate) struct Nemesis {
 /// The kernel of a machine that sleeps.
 const SUSPENDED: [ClockName; 2] = [ClockName::Monotonic, ClockName::Raw];
 
-impl Nemesis {
-    pub(crate) fn new(plan: Plan, heal: Duration, victims: Victims, recorder: Recorder) -> Self {
+impl<T: Targets> Nemesis<T> {
+    /// One that does everything that `plan` has due before the world heals at `heal`, and records it.
+    pub fn new(plan: Plan, heal: Duration, targets: T, recorder: Recorder) -> Self {
         let mut edges = plan.edges(heal);
         edges.reverse();
         Self {
             plan,
             edges,
             active: BTreeMap::new(),
-            victims,
+            targets,
             recorder,
             world: "world".into(),
         }
     }
 
+    /// When there is something to do again.
+    pub fn next_due(&self) -> Option<TrueTime> {
+        self.edges.last().map(|edge| edge.at)
+    }
+
     /// Does what is due at `now`.
-    pub(crate) fn act(&mut self, now: TrueTime) {
+    pub fn act(&mut self, now: TrueTime) {
         while let Some(edge) = self.edges.pop_if(|edge| edge.at <= now) {
             match edge.kind {
                 EdgeKind::Begin | EdgeKind::Once => self.begin(now, edge),
                 EdgeKind::End => self.end(now, edge.window),
-                EdgeKind::Mend => self.with(edge.window, |victims, fault| victims.undo(now, fault)),
-                EdgeKind::CutAgain => {
-                    self.with(edge.window, |victims, fault| victims.apply(now, fault))
-                }
+                EdgeKind::Mend => self.with(edge.window, |targets, fault| targets.undo(now, fault)),
+                EdgeKind::CutAgain => self.with(edge.window, |targets, fault| {
+                    targets.apply(now, fault, None)
+                }),
             }
         }
     }
 
-    fn with(&self, window: usize, act: impl FnOnce(&Victims, &ResolvedFault)) {
+    fn with(&self, window: usize, act: impl FnOnce(&T, &ResolvedFault)) {
         if let Some(fault) = self.active.get(&window) {
-            act(&self.victims, fault);
+            act(&self.targets, fault);
         }
     }
 
@@ -83,7 +107,7 @@ impl Nemesis {
 
     fn begin(&mut self, now: TrueTime, edge: Edge) {
         let window = &self.plan.windows[edge.window];
-        let fault = resolve(&window.fault, &|role| self.victims.playing(role));
+        let fault = resolve(&window.fault, &|role| self.targets.playing(role));
         self.record(
             now,
             EventKind::FaultBegan {
@@ -92,7 +116,9 @@ impl Nemesis {
                 hosts: fault.hosts(),
             },
         );
-        self.victims.apply(now, &fault);
+        let mut later = self.edges.iter().rev();
+        let end = later.find(|later| later.window == edge.window && later.kind == EdgeKind::End);
+        self.targets.apply(now, &fault, end.map(|end| end.at));
         if edge.kind == EdgeKind::Begin {
             self.active.insert(edge.window, fault);
         } else {
@@ -108,7 +134,7 @@ impl Nemesis {
     fn end(&mut self, now: TrueTime, window: usize) {
         if let Some(mut fault) = self.active.remove(&window) {
             self.keep(&mut fault);
-            self.victims.undo(now, &fault);
+            self.targets.undo(now, &fault);
             self.record(now, EventKind::FaultEnded { window });
         }
     }
@@ -128,21 +154,25 @@ impl Nemesis {
     }
 
     /// The world heals: nothing of the plan goes on.
-    pub(crate) fn heal(&mut self, now: TrueTime) {
+    pub fn heal(&mut self, now: TrueTime) {
+        self.end_all(now);
+        self.record(now, EventKind::Healed);
+    }
+
+    /// Ends everything that goes on, and starts what is down. That the world healed is for the caller to record, where it
+    /// takes until later that everything is up.
+    pub fn end_all(&mut self, now: TrueTime) {
         self.act(now);
         let open: Vec<_> = self.active.keys().copied().collect();
         for window in open {
             self.end(now, window);
         }
-        for host in self.victims.hosts.values() {
-            host.start(now);
-        }
-        self.record(now, EventKind::Healed);
+        self.targets.start_all(now);
     }
 }
 
-impl Victims {
-    pub(crate) fn playing(&self, role: Role) -> Vec<HostName> {
+impl Targets for Victims {
+    fn playing(&self, role: Role) -> Vec<HostName> {
         self.names.playing(role).unwrap_or_else(|| match role {
             Role::Holder => self
                 .activity
@@ -156,31 +186,7 @@ impl Victims {
         })
     }
 
-    /// The nodes that hold the holder's owner token.
-    fn holding(&self) -> Vec<HostName> {
-        let Some((_, Some(owner))) = self.activity.holder() else {
-            return Vec::new();
-        };
-        let holds = |node: &RedisNode| node.holds(&owner);
-        self.nodes
-            .iter()
-            .filter(|(_, node)| holds(node))
-            .map(|(name, _)| name.clone())
-            .collect()
-    }
-
-    fn hosts<'a>(&'a self, names: &'a [HostName]) -> impl Iterator<Item = &'a Arc<Host>> {
-        names.iter().filter_map(|name| self.hosts.get(name))
-    }
-
-    fn ends(&self, link: &DirectedLink) -> Option<(HostId, HostId)> {
-        Some((
-            self.hosts.get(&link.from)?.id(),
-            self.hosts.get(&link.to)?.id(),
-        ))
-    }
-
-    pub(crate) fn apply(&self, now: TrueTime, fault: &ResolvedFault) {
+    fn apply(&self, now: TrueTime, fault: &ResolvedFault, _until: Option<TrueTime>) {
         match fault {
             ResolvedFault::Links { links, fault } => {
                 for (from, to) in links.iter().filter_map(|link| self.ends(link)) {
@@ -226,7 +232,7 @@ impl Victims {
         }
     }
 
-    pub(crate) fn undo(&self, now: TrueTime, fault: &ResolvedFault) {
+    fn undo(&self, now: TrueTime, fault: &ResolvedFault) {
         match fault {
             ResolvedFault::Links { links, fault } => {
                 for (from, to) in links.iter().filter_map(|link| self.ends(link)) {
@@ -264,6 +270,38 @@ impl Victims {
                 NodeFault::MemoryFull => self.on_nodes(hosts, |node| node.set_full(false)),
             },
         }
+    }
+
+    fn start_all(&self, now: TrueTime) {
+        for host in self.hosts.values() {
+            host.start(now);
+        }
+    }
+}
+
+impl Victims {
+    /// The nodes that hold the holder's owner token.
+    fn holding(&self) -> Vec<HostName> {
+        let Some((_, Some(owner))) = self.activity.holder() else {
+            return Vec::new();
+        };
+        let holds = |node: &RedisNode| node.holds(&owner);
+        self.nodes
+            .iter()
+            .filter(|(_, node)| holds(node))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    fn hosts<'a>(&'a self, names: &'a [HostName]) -> impl Iterator<Item = &'a Arc<Host>> {
+        names.iter().filter_map(|name| self.hosts.get(name))
+    }
+
+    fn ends(&self, link: &DirectedLink) -> Option<(HostId, HostId)> {
+        Some((
+            self.hosts.get(&link.from)?.id(),
+            self.hosts.get(&link.to)?.id(),
+        ))
     }
 
     fn operate(&self, now: TrueTime, hosts: &[HostName], command: &str) {

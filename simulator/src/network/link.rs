@@ -57,7 +57,7 @@ pub(crate) struct Link {
 
 /// Whether and when a segment crosses, as far as is known at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Crossing {
+pub enum Crossing {
     /// It arrives then, unless something happens to the link before.
     At(TrueTime),
     /// What was sent so far is lost; it is sent again then, and nobody knows yet how that goes.

@@ -22,6 +22,9 @@
 //! again and answers the next retransmission with RST. A paused process's kernel goes on accepting and buffering.
 //! Connecting to a host whose process does not listen is refused after a round trip, to a host without
 //! power not at all.
+//!
+//! The rules are in [`Network`] and know nothing of what carries the bytes: [`Network::crossing`] says of a [`Segment`] when it may
+//! go on. A proxy between real processes asks it in the same way as simulated streams do.
 
 mod carrier;
 mod connect;
@@ -40,7 +43,8 @@ pub(crate) use self::{
 pub use self::{
     connect::Listener,
     latency::Latency,
-    link::{Block, Trouble},
+    link::{Block, Crossing, Trouble},
+    segment::Segment,
     state::{HostId, Network},
     stream::Stream,
 };

@@ -19,7 +19,7 @@ pub(crate) enum Content {
 
 /// One segment of one direction of a connection. The bytes themselves are with the carrier.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Segment {
+pub struct Segment {
     pub(crate) connection: u64,
     /// 0 for the handshake, then counted up per direction.
     pub(crate) sequence: u64,
@@ -38,7 +38,8 @@ const DATA_RETRANSMITS_AFTER: Duration = Duration::from_millis(200);
 const HANDSHAKE_RETRANSMITS_AFTER: Duration = Duration::from_secs(1);
 
 impl Segment {
-    pub(crate) const fn handshake(connection: u64, sent: TrueTime, latency: Duration) -> Self {
+    /// A connection request, or the answer to it.
+    pub const fn handshake(connection: u64, sent: TrueTime, latency: Duration) -> Self {
         Self {
             connection,
             sequence: 0,
@@ -50,7 +51,8 @@ impl Segment {
         }
     }
 
-    pub(crate) const fn data(
+    /// So many bytes.
+    pub const fn data(
         connection: u64,
         sequence: u64,
         sent: TrueTime,
@@ -65,25 +67,16 @@ impl Segment {
         }
     }
 
-    pub(crate) const fn fin(
-        connection: u64,
-        sequence: u64,
-        sent: TrueTime,
-        latency: Duration,
-    ) -> Self {
+    /// The sender will send no more.
+    pub const fn fin(connection: u64, sequence: u64, sent: TrueTime, latency: Duration) -> Self {
         Self {
             content: Content::Fin,
             ..Self::data(connection, sequence, sent, latency, 0)
         }
     }
 
-    /// Sent once: nobody is left who would notice that it was lost.
-    pub(crate) const fn reset(
-        connection: u64,
-        sequence: u64,
-        sent: TrueTime,
-        latency: Duration,
-    ) -> Self {
+    /// The sender threw the connection away. Sent once: nobody is left who would notice that it was lost.
+    pub const fn reset(connection: u64, sequence: u64, sent: TrueTime, latency: Duration) -> Self {
         Self {
             content: Content::Reset,
             retransmits_after: Duration::ZERO,

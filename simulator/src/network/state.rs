@@ -167,7 +167,8 @@ impl Network {
             .is_some_and(|link| link.is_blocked(at))
     }
 
-    pub(super) fn is_off(&self, host: HostId) -> bool {
+    /// Whether the machine is without power.
+    pub fn is_off(&self, host: HostId) -> bool {
         matches!(lock(&self.state).hosts[host.0].off.last(), Some((_, None)))
     }
 
@@ -179,21 +180,17 @@ impl Network {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Has `waker` woken at the next change of faults or hosts.
-    pub(super) fn wait_for_change(&self, waker: &Waker) {
+    /// Has `waker` woken at the next change of faults or hosts. Where threads change them, it is to be called before one
+    /// looks.
+    pub fn wait_for_change(&self, waker: &Waker) {
         let mut state = lock(&self.state);
         if !state.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
             state.waiting.push(waker.clone());
         }
     }
 
-    pub(super) fn crossing(
-        &self,
-        now: TrueTime,
-        from: HostId,
-        to: HostId,
-        segment: &Segment,
-    ) -> Crossing {
+    /// When `segment` crosses in this direction, as far as is known at `now`.
+    pub fn crossing(&self, now: TrueTime, from: HostId, to: HostId, segment: &Segment) -> Crossing {
         let mut state = lock(&self.state);
         state.link(self.seed, from, to);
         let off = &state.hosts[to.0].off;
@@ -205,8 +202,9 @@ impl Network {
         })
     }
 
-    /// The latency of a segment, and its place in the history.
-    pub(super) fn send(
+    /// The latency of a segment that leaves now, and its place in the history. `sequence` is 0 for the handshake, then counted
+    /// up per direction of the connection.
+    pub fn send(
         &self,
         now: TrueTime,
         (from, to): (HostId, HostId),

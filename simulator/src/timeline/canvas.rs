@@ -105,7 +105,11 @@ impl Canvas {
     }
 
     pub(super) fn push(&mut self, row: Row) {
-        let label: String = row.label.chars().take(self.labels).collect();
+        let mut label: String = row.label.chars().take(self.labels).collect();
+        if label.len() < row.label.len() {
+            label.pop();
+            label.push('…');
+        }
         let padding = self.labels + 1 - label.chars().count();
         self.text.push_str(&label);
         self.text.extend(std::iter::repeat_n(' ', padding));

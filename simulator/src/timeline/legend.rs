@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rows::Names;
+use super::rows::{self, Names};
 use crate::{
     checkers::Report,
     truth::{Margin, Truth},
@@ -19,23 +19,32 @@ pub(super) fn tell(
     truth: &Truth<'_>,
     names: &Names<'_>,
     report: Option<&Report>,
+    long_faults: &[String],
     width: usize,
 ) -> String {
     let mut text = "\n".to_owned();
-    wrap(SIGNS, width, &mut text);
+    wrap(SIGNS, "  ", width, &mut text);
     leases(truth, names, width, &mut text);
+    for fault in long_faults {
+        wrap(
+            &format!("{}: {fault}", rows::cut(fault)),
+            "  ",
+            width,
+            &mut text,
+        );
+    }
     let Some(report) = report else { return text };
     if let Some(margin) = report.least_margin() {
-        wrap(&told_margin(margin), width, &mut text);
+        wrap(&told_margin(margin), "  ", width, &mut text);
     }
     for finding in &report.findings {
         if finding.verdict.is_violated() {
             let told = format!("{}: {}", finding.checker, finding.verdict);
-            wrap(&told, width, &mut text);
+            wrap(&told, "  ", width, &mut text);
         }
         for note in &finding.notes {
             let told = format!("{}, legal: {note}", finding.checker);
-            wrap(&told, width, &mut text);
+            wrap(&told, "  ", width, &mut text);
         }
     }
     text
@@ -43,7 +52,8 @@ pub(super) fn tell(
 
 fn leases(truth: &Truth<'_>, names: &Names<'_>, width: usize, text: &mut String) {
     let mut shown: BTreeMap<char, Vec<String>> = BTreeMap::new();
-    for lease in &truth.leases {
+    let seen = truth.leases.iter().filter(|lease| names.has(lease.id));
+    for lease in seen {
         let token = match lease.token {
             Some(token) => format!(", token {token}"),
             None => String::new(),
@@ -58,7 +68,7 @@ fn leases(truth: &Truth<'_>, names: &Names<'_>, width: usize, text: &mut String)
         if more > 0 {
             told.push_str(&format!("; and {more} more"));
         }
-        wrap(&told, width, text);
+        wrap(&told, "  ", width, text);
     }
 }
 
@@ -74,21 +84,25 @@ fn told_margin(margin: &Margin) -> String {
     )
 }
 
-/// Lines of at most `width` characters, broken between words; all but the first are indented.
-fn wrap(told: &str, width: usize, text: &mut String) {
+/// Lines of at most `width` characters, broken between words; all but the first begin with `indent`.
+pub(super) fn wrap(told: &str, indent: &str, width: usize, text: &mut String) {
     let mut used = 0;
+    let mut begins = true;
     for word in words(told) {
         let length = word.chars().count();
-        if used > 0 && used + 1 + length > width {
-            text.push_str("\n ");
-            used = 1;
+        if !begins && used + 1 + length > width {
+            text.push('\n');
+            text.push_str(indent);
+            used = indent.chars().count();
+            begins = true;
         }
-        if used > 0 {
+        if !begins {
             text.push(' ');
             used += 1;
         }
         text.push_str(&word);
         used += length;
+        begins = false;
     }
     text.push('\n');
 }

@@ -8,16 +8,25 @@
 //! other signs. A column is a stretch of time; what is shorter than that still gets one column, and of
 //! what falls into the same column the later wins.
 //!
+//! [`story()`] tells the same in a few sentences, and [`focus`] is the stretch of time that they are about: in long runs there is
+//! little else worth seeing.
+//!
 //! In reading order: [`Options`]; the scale, which maps time to columns; the canvas, which holds rows of
-//! styled characters; the rows; and the legend.
+//! styled characters; the rows; the legend; the plot, which says whom a run is about; and the story.
 
 mod canvas;
 mod legend;
+mod plot;
 mod rows;
 mod scale;
+mod story;
 
+use std::collections::BTreeMap;
+
+pub use self::story::story;
 use self::{
     canvas::{Canvas, Row, Style},
+    plot::Plot,
     rows::Names,
     scale::Scale,
 };
@@ -50,6 +59,16 @@ impl Default for Options {
     }
 }
 
+/// What of a run is worth a picture of its own: where its gravest violation, or its closest call, is. `None` when all of it fits one
+/// picture, with a letter for every lease, or nothing stands out.
+pub fn focus(history: &History, facts: &Facts, report: Option<&Report>) -> Option<Interval> {
+    let truth = Truth::new(history, facts);
+    if truth.leases.len() <= rows::LETTERS {
+        return None;
+    }
+    Some(Plot::of(&truth, report)?.span())
+}
+
 /// Draws a run. With a report, its violations are marked and told below.
 pub fn render(
     history: &History,
@@ -58,14 +77,15 @@ pub fn render(
     options: Options,
 ) -> String {
     let truth = Truth::new(history, facts);
-    let names = Names::new(&truth);
     let all = Interval::new(
         TrueTime::ZERO,
         history.end() + std::time::Duration::from_nanos(1),
     );
-    let labels = rows::label_width(&truth, &names);
+    let span = options.span.unwrap_or(all);
+    let names = Names::new(&truth, span);
+    let labels = rows::label_width(&truth, &names, span);
     let columns = options.width.max(60) - labels - 1;
-    let scale = Scale::new(options.span.unwrap_or(all), columns);
+    let scale = Scale::new(span, columns);
     let mut canvas = Canvas::new(labels, options.colour);
     scale.draw(&mut canvas);
     rows::faults(&truth, &scale, &mut canvas);
@@ -75,19 +95,25 @@ pub fn render(
     if let Some(report) = report {
         violations(report, &scale, &mut canvas);
     }
-    canvas.finish() + &legend::tell(&truth, &names, report, options.width.max(60))
+    let long = rows::long_faults(&truth, span);
+    canvas.finish() + &legend::tell(&truth, &names, report, &long, options.width.max(60))
 }
 
-/// One row for all violations: a mark at the instant of each, with its name where there is room.
+/// A mark at the instant of each violation, with its name beside it; those of one column share a row.
 fn violations(report: &Report, scale: &Scale, canvas: &mut Canvas) {
+    let mut marks: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for finding in report.violations() {
-        let Some(evidence) = finding.verdict.evidence() else {
-            continue;
-        };
-        let mut row = Row::new("violated", scale.columns());
-        if let Some(column) = scale.column(evidence.at) {
-            row.mark_with_text(column, '^', finding.checker.name(), Style::Alarm);
+        let at = finding.verdict.evidence().map(|evidence| evidence.at);
+        if let Some(column) = at.and_then(|at| scale.column(at)) {
+            marks
+                .entry(column)
+                .or_default()
+                .push(finding.checker.name());
         }
+    }
+    for (column, names) in marks {
+        let mut row = Row::new("violated", scale.columns());
+        row.mark_with_text(column, '^', &names.join(", "), Style::Alarm);
         canvas.push(row);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     canvas::{Canvas, Row, Style},
+    plot::fault_names,
     scale::Scale,
 };
 use crate::{
@@ -12,8 +13,11 @@ use crate::{
     truth::{Access, Interval, Lease, Truth},
 };
 
-/// Labels longer than this are cut.
+/// Labels longer than this are cut; the legend has them whole.
 const LONGEST_LABEL: usize = 28;
+
+/// So many leases have a letter of their own.
+pub(super) const LETTERS: usize = 26;
 
 /// Effects that take longer than this many columns get a row of their own; so many of them.
 const LONG_EFFECT: usize = 3;
@@ -29,7 +33,8 @@ pub(super) struct Names<'h> {
 }
 
 impl<'h> Names<'h> {
-    pub(super) fn new(truth: &Truth<'h>) -> Self {
+    /// For what is seen of a run in `span`: letters begin with the first lease that is seen.
+    pub(super) fn new(truth: &Truth<'h>, span: Interval) -> Self {
         let mut names = Self {
             numbers: BTreeMap::new(),
             owners: BTreeMap::new(),
@@ -45,12 +50,18 @@ impl<'h> Names<'h> {
                 .map(|tenure| tenure.key)
                 .collect(),
         };
-        for (number, lease) in truth.leases.iter().enumerate() {
+        let mut next = 0;
+        for lease in truth
+            .leases
+            .iter()
+            .filter(|lease| is_seen(truth, lease, span))
+        {
             // A hold that was re-entered keeps its letter.
             let number = match lease.owner {
-                Some(owner) => *names.owners.entry(owner).or_insert(number),
-                None => number,
+                Some(owner) => *names.owners.entry(owner).or_insert(next),
+                None => next,
             };
+            next = next.max(number + 1);
             names.numbers.insert(lease.id, number);
         }
         names
@@ -60,6 +71,11 @@ impl<'h> Names<'h> {
         self.numbers
             .get(lease)
             .map_or('?', |number| letter(*number))
+    }
+
+    /// Whether it is seen.
+    pub(super) fn has(&self, lease: &LeaseId) -> bool {
+        self.numbers.contains_key(lease)
     }
 
     fn style(&self, lease: &LeaseId) -> Style {
@@ -83,9 +99,28 @@ impl<'h> Names<'h> {
     }
 }
 
+/// Whether anything of a lease is seen in `span`: its window, its holder's belief, or one of its keys.
+fn is_seen(truth: &Truth<'_>, lease: &Lease<'_>, span: Interval) -> bool {
+    let sees = |interval: &Interval| interval.overlap(&span).is_some();
+    let key = truth
+        .facts
+        .lock_keys
+        .get(lease.resource)
+        .map(String::as_str);
+    let mut keys = lease
+        .owner
+        .into_iter()
+        .flat_map(|owner| truth.keys.of_owner(owner, key));
+    let is_instant = lease.window.is_empty() && span.contains(lease.window.start);
+    is_instant
+        || sees(&lease.window)
+        || sees(&lease.belief.span)
+        || keys.any(|tenure| tenure.held.iter().any(&sees))
+}
+
 /// A to Z, then again: there are as many colours and more letters than eyes can tell apart.
 fn letter(number: usize) -> char {
-    ('A'..='Z').nth(number % 26).unwrap_or('?')
+    ('A'..='Z').nth(number % LETTERS).unwrap_or('?')
 }
 
 /// Names that end in numbers come in the order of the numbers.
@@ -94,7 +129,20 @@ fn natural(name: &str) -> (&str, u64, &str) {
     (stem, name[stem.len()..].parse().unwrap_or_default(), name)
 }
 
-pub(super) fn label_width(truth: &Truth<'_>, names: &Names<'_>) -> usize {
+/// A label that is too long, as it is shown.
+pub(super) fn cut(label: &str) -> String {
+    let shown: String = label.chars().take(LONGEST_LABEL - 1).collect();
+    shown + "…"
+}
+
+/// The faults of which the picture has only the beginning.
+pub(super) fn long_faults(truth: &Truth<'_>, span: Interval) -> Vec<String> {
+    let mut faults = fault_names(truth.history, span);
+    faults.retain(|fault| fault.chars().count() > LONGEST_LABEL);
+    faults
+}
+
+pub(super) fn label_width(truth: &Truth<'_>, names: &Names<'_>, span: Interval) -> usize {
     let clients = truth
         .acquisitions
         .iter()
@@ -103,14 +151,7 @@ pub(super) fn label_width(truth: &Truth<'_>, names: &Names<'_>) -> usize {
         let keys = names.keys.iter().map(|key| names.of_key(node, key));
         keys.chain([node.to_string()])
     });
-    let faults = truth
-        .history
-        .events()
-        .iter()
-        .filter_map(|event| match &event.kind {
-            EventKind::FaultBegan { fault, .. } => Some(fault.clone()),
-            _ => None,
-        });
+    let faults = fault_names(truth.history, span);
     let labels = clients
         .chain(nodes)
         .chain(faults)
@@ -122,7 +163,10 @@ pub(super) fn label_width(truth: &Truth<'_>, names: &Names<'_>) -> usize {
         .min(LONGEST_LABEL)
 }
 
-/// A row per fault: a bar over its time, or a mark when it happened at once.
+/// An instant lasts as long as this.
+const NEXT: std::time::Duration = std::time::Duration::from_nanos(1);
+
+/// A row per fault that is seen: a bar over its time, or a mark when it happened at once.
 pub(super) fn faults(truth: &Truth<'_>, scale: &Scale, canvas: &mut Canvas) {
     let mut began: BTreeMap<usize, (&str, TrueTime, Option<TrueTime>)> = BTreeMap::new();
     let mut healed = None;
@@ -142,6 +186,12 @@ pub(super) fn faults(truth: &Truth<'_>, scale: &Scale, canvas: &mut Canvas) {
     }
     for (fault, start, end) in began.into_values() {
         let end = end.or(healed).unwrap_or(TrueTime::MAX);
+        if scale
+            .stretch(Interval::new(start, end.max(start + NEXT)))
+            .is_none()
+        {
+            continue;
+        }
         let mut row = Row::new(fault, scale.columns());
         match scale.stretch(Interval::new(start, end)) {
             Some((from, to)) if to > from + 1 => {

@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
+use redlock::Drift;
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Ppm, history::HostName, redis::ExpiryRule};
+use crate::{history::HostName, plan::Assumptions, redis::ExpiryRule};
 
 /// What the world knew when it was built. Part of the manifest of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,19 +21,29 @@ pub struct Facts {
     pub ttl_ms: u64,
     /// From which millisecond on a node takes a key for gone.
     pub expiry: ExpiryRule,
-    /// How wrong clocks may be for the contender's promise to stand.
-    pub clocks: ClockBounds,
+    /// The longest TTL that nodes accept, and the length of a quarantine. Milliseconds.
+    pub max_ttl_ms: u64,
+    /// What the contender's promises rest on, as its configuration declares it.
+    pub assumed: Assumptions,
     /// The lock key of each resource. A resource that is missing here has every key that holds its owner tokens:
     /// enough for contenders with one token per attempt.
     pub lock_keys: BTreeMap<String, String>,
+    /// Whether the history tells what became of keys and votes on the nodes. On real servers nobody sees that as it
+    /// happens; what can only be judged from it is then unknown, or left out: [`crate::checkers`] say which. True by default.
+    #[serde(default = "observed")]
+    pub observes_nodes: bool,
     /// What must happen once the world has healed.
     pub progress: Progress,
     /// What must have happened at some time, or the run shows nothing.
     pub goals: BTreeSet<Goal>,
 }
 
+const fn observed() -> bool {
+    true
+}
+
 impl Facts {
-    /// `nodes` nodes named `node-1` …, a majority as quorum, keys as Redis up to 7.4 expires them, the customary
+    /// `nodes` nodes named `node-1` …, a majority as quorum, keys as Redis up to 7.4 expires them, the TTL as `max_ttl`, the customary
     /// allowance for clocks, progress within ten TTLs, no goals.
     pub fn new(nodes: usize, ttl: Duration) -> Self {
         let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
@@ -43,8 +54,10 @@ impl Facts {
             quorum: nodes / 2 + 1,
             ttl_ms,
             expiry: ExpiryRule::After,
-            clocks: ClockBounds::CUSTOMARY,
+            max_ttl_ms: ttl_ms,
+            assumed: Assumptions::for_quorum(&Drift::CUSTOMARY, nodes, nodes / 2 + 1, ttl),
             lock_keys: BTreeMap::new(),
+            observes_nodes: true,
             progress: Progress {
                 acquire_within_ms: ttl_ms.saturating_mul(10),
                 wait_at_most_ms: ttl_ms.saturating_mul(10),
@@ -58,52 +71,14 @@ impl Facts {
         Duration::from_millis(self.ttl_ms)
     }
 
+    /// The longest TTL that nodes accept.
+    pub const fn max_ttl(&self) -> Duration {
+        Duration::from_millis(self.max_ttl_ms)
+    }
+
     /// How many nodes must be unable to vote for somebody else so that nobody else can reach a quorum: N − q + 1.
     pub fn blocking(&self) -> usize {
         (self.nodes.len() + 1).saturating_sub(self.quorum)
-    }
-}
-
-/// How wrong clocks may be: the ρ and σ of the contender's validity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClockBounds {
-    /// How slow the best of a client's clocks may run.
-    pub client_slow_ppm: Ppm,
-    /// How fast a node's wall clock may run.
-    pub node_fast_ppm: Ppm,
-    /// How far all of a client's clocks may step back together, in nanoseconds.
-    pub client_step_ns: u64,
-    /// How far a node's wall clock may step forward during one TTL, in nanoseconds.
-    pub node_step_ns: u64,
-}
-
-impl ClockBounds {
-    /// Of a lock that allows for no error.
-    pub const NONE: Self = Self {
-        client_slow_ppm: 0,
-        node_fast_ppm: 0,
-        client_step_ns: 0,
-        node_step_ns: 0,
-    };
-
-    /// What 1% and 2 ms allow.
-    pub const CUSTOMARY: Self = Self {
-        client_slow_ppm: 5_026,
-        node_fast_ppm: 5_026,
-        client_step_ns: 0,
-        node_step_ns: 0,
-    };
-}
-
-impl From<&redlock::protocol::Drift> for ClockBounds {
-    fn from(drift: &redlock::protocol::Drift) -> Self {
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        Self {
-            client_slow_ppm: drift.client_rate.0.into(),
-            node_fast_ppm: drift.node_rate.0.into(),
-            client_step_ns: nanos(drift.client_step),
-            node_step_ns: nanos(drift.node_step),
-        }
     }
 }
 
@@ -159,6 +134,18 @@ impl Goal {
         Self::StoreRefusal,
         Self::Extension,
     ];
+
+    /// Whether it is seen on the nodes, and not by clients or the store.
+    pub const fn is_of_nodes(self) -> bool {
+        matches!(
+            self,
+            Self::RestartInsideTtl
+                | Self::LateGrant
+                | Self::SplitVote
+                | Self::LostReply
+                | Self::Quarantine
+        )
+    }
 
     /// As files spell it, for people.
     pub const fn name(self) -> &'static str {

@@ -39,7 +39,7 @@ pub struct Lease<'h> {
     pub ended: WindowEnd<'h>,
     /// As long as the holder thought it held the lease.
     pub belief: Belief,
-    /// What the nodes held; `None` without an owner token.
+    /// What the nodes held; `None` without an owner token, and when nobody looked at the nodes.
     pub hold: Option<Hold>,
 }
 

@@ -27,7 +27,7 @@ mod whole;
 
 use self::deadline::Deadlines;
 pub use self::{
-    facts::{ClockBounds, Facts, Goal, Progress},
+    facts::{Facts, Goal, Progress},
     hosts::{Host, Hosts},
     interval::{Interval, Intervals},
     keys::{Hold, Keys, Tenure},

@@ -256,7 +256,9 @@ impl<'h> Truth<'h> {
             let mut tenures = self.keys.of_owner(owner, key);
             tenures.find(|tenure| during.start <= tenure.set.at && tenure.set.at <= during.end)
         });
-        let hold = owner.map(|owner| Hold::of(owner, key, &self.keys, self.facts, &self.hosts));
+        let hold = owner
+            .filter(|_| self.facts.observes_nodes)
+            .map(|owner| Hold::of(owner, key, &self.keys, self.facts, &self.hosts));
         let nothing = Doings::default();
         let doings = doings.get(acquisition.operation).unwrap_or(&nothing);
         let holder = self.hosts.host(acquisition.client);

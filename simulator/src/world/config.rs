@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redlock::Drift;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,11 +10,11 @@ use crate::{
     contender::{RedlockSettings, SingleSettings},
     history::HostName,
     network::Latency,
-    plan::{ClusterFacts, Hosts},
+    plan::{Assumptions, ClusterFacts, Hosts},
     random::{Purpose, below, stream},
     redis,
     store::Fencing,
-    truth::{ClockBounds, Facts},
+    truth::Facts,
     workload::Workload,
 };
 
@@ -95,6 +96,13 @@ impl Default for WorldConfig {
     }
 }
 
+/// What locks allow for that know nothing of clocks.
+const NO_ALLOWANCE: Drift = Drift {
+    client_rate: redlock::Ppm(0),
+    node_rate: redlock::Ppm(0),
+    ..Drift::CUSTOMARY
+};
+
 impl WorldConfig {
     /// The names of its hosts.
     pub fn hosts(&self) -> Hosts {
@@ -124,6 +132,14 @@ impl WorldConfig {
         self.single.is_none() && self.redlock.restart_guard
     }
 
+    /// How many nodes must grant.
+    fn quorum(&self) -> usize {
+        match &self.single {
+            Some(_) => 1,
+            None => self.redlock.quorum.unwrap_or(self.nodes / 2 + 1),
+        }
+    }
+
     /// What checkers must know of it.
     ///
     /// A lock on one Redis is a quorum of one. Of a master and its replica only a master votes: a replica is in the history as
@@ -139,7 +155,10 @@ impl WorldConfig {
                 quorum: 1,
                 expiry: self.server.expiry,
                 // It allows for nothing.
-                clocks: ClockBounds::NONE,
+                assumed: Assumptions {
+                    effect_delay: self.redlock.effect_delay(),
+                    ..Assumptions::for_quorum(&NO_ALLOWANCE, 1, 1, single.ttl())
+                },
                 lock_keys: resources
                     .map(|resource| (resource.clone(), SingleSettings::key(&resource)))
                     .collect(),
@@ -148,9 +167,18 @@ impl WorldConfig {
             };
         }
         Facts {
-            quorum: self.redlock.quorum.unwrap_or(self.nodes / 2 + 1),
+            quorum: self.quorum(),
             expiry: self.server.expiry,
-            clocks: (&self.redlock.drift()).into(),
+            max_ttl_ms: self.redlock.max_ttl_ms,
+            assumed: Assumptions {
+                effect_delay: self.redlock.effect_delay(),
+                ..Assumptions::for_quorum(
+                    &self.redlock.drift(),
+                    self.nodes,
+                    self.quorum(),
+                    self.redlock.max_ttl(),
+                )
+            },
             lock_keys: resources
                 .map(|resource| (resource.clone(), format!("redlock:lock:{resource}")))
                 .collect(),
@@ -176,13 +204,11 @@ impl WorldConfig {
         let hosts = self.hosts();
         let max_ttl = match &self.single {
             Some(single) => single.ttl(),
-            None => Duration::from_millis(self.redlock.max_ttl_ms),
+            None => self.redlock.max_ttl(),
         };
         let mut facts = ClusterFacts::new(hosts.clone(), max_ttl, self.safety());
-        facts.quorum = match &self.single {
-            Some(_) => 1,
-            None => self.redlock.quorum.unwrap_or(facts.quorum),
-        };
+        facts.quorum = self.quorum();
+        facts.effect_delay = self.redlock.effect_delay();
         facts.persistence = self.server.persistence.clone();
         facts.restart_guard = self.is_guarded();
         facts.evicts = self.server.maxmemory_policy != redis::MaxmemoryPolicy::Noeviction;

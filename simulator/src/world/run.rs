@@ -106,7 +106,7 @@ impl World {
 /// A world with everything in it.
 struct Built {
     sim: turmoil::Sim<'static>,
-    nemesis: Nemesis,
+    nemesis: Nemesis<Victims>,
     victims: Victims,
     deployment: Deployment,
     heal: TrueTime,
@@ -342,7 +342,12 @@ impl Client {
             .nodes
             .iter()
             .map(|name| format!("redis://{name}:{}", node::PORT));
-        let lock = Single::new(process.runtime().clone(), process.connector(), urls, single.clone());
+        let lock = Single::new(
+            process.runtime().clone(),
+            process.connector(),
+            urls,
+            single.clone(),
+        );
         Ok(Rc::new(lock.map_err(|error| error.to_string())?))
     }
 

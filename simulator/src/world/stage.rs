@@ -10,7 +10,7 @@ use super::{
 use crate::{
     history::{History, HostName, Recorder},
     host::{Host, HostConnector, Process, Program},
-    nemesis::Victims,
+    nemesis::{Targets as _, Victims},
     network::{self, Network},
     node::RedisNode,
     plan::{Fault, Hosts, resolve},
@@ -129,7 +129,7 @@ impl Stage {
     /// cut until the end. Roles that depend on who holds a lock are nobody here.
     pub fn begin(&self, fault: &Fault) {
         let fault = resolve(fault, &|role| self.victims.playing(role));
-        self.victims.apply(self.now(), &fault);
+        self.victims.apply(self.now(), &fault, None);
     }
 
     /// Ends a fault that was begun: a host that crashed starts, links are whole, clocks go on.

@@ -86,7 +86,7 @@ fn a_verdict_in_the_file_looks_as_documented() {
                 "count": 1,
                 "broken": [],
             },
-            "assumes": ["client_clocks", "node_clocks", "node_memory"],
+            "assumes": ["client_rate", "client_step", "node_rate", "node_step", "forgetful_voters"],
             "counts": { "leases": 2 },
             "notes": [],
         })

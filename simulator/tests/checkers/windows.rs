@@ -1,6 +1,10 @@
 //! Window exclusion and the validity bound.
 
-use simulator::{checkers::Checker, clock::ClockName, history::Removal};
+use simulator::{
+    checkers::{Assumption, Checker},
+    clock::ClockName,
+    history::Removal,
+};
 
 use crate::story::{Story, ms};
 
@@ -151,11 +155,13 @@ fn a_node_that_forgets_is_named_with_the_overlap_that_follows() {
     story.start("node-3", 3_000);
     story.acquire("B1", 3_100..=3_102).on(&[3, 4, 5]);
     let verdict = story.verdict(EXCLUSION);
+    let [broken] = verdict.evidence().unwrap().broken.as_slice() else {
+        panic!("{verdict}");
+    };
+    assert_eq!(broken.assumption, Assumption::ForgetfulVoters);
     assert_eq!(
-        verdict.evidence().unwrap().broken,
-        [
-            "node-3 lost its disk at 2.000 s with a key on it, and votes before that key's time is over"
-        ]
+        broken.how,
+        "node-3 lost its disk at 2.000 s with a key on it, and votes before that key's time is over"
     );
     // The bound is broken from the restart on, whether or not B comes.
     assert!(
@@ -190,7 +196,7 @@ fn a_step_of_a_node_breaks_the_bound_and_slack_absorbs_it() {
     let (says, margin) = with(&[1, 2, 3]);
     assert!(says.contains("4.900 s too early"), "{says}");
     assert!(
-        says.contains("node-3's wall clock was stepped forward by 15000 ms at 5.000 s, 0 ms per TTL are allowed"),
+        says.contains("node_step: node-3's wall clock was stepped forward by 15.000 s within 10.000 s, the last at 5.000 s, 0.000 s is allowed"),
         "{says}"
     );
     assert_eq!(margin, -4_900_000_000);

@@ -84,7 +84,11 @@ fn two_holders(told: &Told, report: &simulator::checkers::Report) {
         let evidence = evidence(report, checker);
         assert_eq!(evidence.count, 1, "{evidence}");
         assert_eq!(evidence.broken.len(), 1, "{evidence}");
-        assert!(evidence.broken[0].starts_with("node-3's wall clock was stepped forward"));
+        assert!(
+            evidence.broken[0]
+                .to_string()
+                .starts_with("node_step: node-3's wall clock was stepped forward")
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use simulator::{
-    hunt::{Case, Found, Hunt, Planted, Where, hunt},
+    hunt::{Case, Found, Hunt, Planted, Tally, Where, hunt},
     plan::{Assumption, draw::Profile},
 };
 
@@ -33,10 +33,10 @@ enum Command {
 
 #[derive(Args)]
 struct Search {
-    /// The profile that plans are drawn from.
-    #[arg(long, default_value = "default", value_parser = profile)]
-    profile: Profile,
-    /// How many plans.
+    /// The profiles that plans are drawn from, separated by commas; `all` for all published ones, each with as many plans.
+    #[arg(long, default_value = "default", value_delimiter = ',', value_parser = profiles)]
+    profile: Vec<Profiles>,
+    /// How many plans of each profile.
     #[arg(long, default_value_t = 200)]
     plans: u64,
     /// The first seed.
@@ -51,10 +51,14 @@ struct Search {
     /// Prefers plans near those in which the safety margin was small.
     #[arg(long)]
     steer: bool,
-    /// How many threads run plans; what is found does not depend on it.
-    #[arg(long, default_value = "2")]
-    threads: NonZeroUsize,
+    /// How many threads run plans, by default one per core; what is found does not depend on it.
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
 }
+
+/// What one name on the command line stands for.
+#[derive(Clone)]
+struct Profiles(Vec<Profile>);
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
@@ -75,21 +79,35 @@ fn main() -> ExitCode {
 impl Search {
     /// Whether nothing was violated.
     fn run(self) -> bool {
-        let hunted = hunt(&Hunt {
-            profile: self.profile,
-            seeds: self.from..self.from.saturating_add(self.plans),
-            region: self.region,
-            planted: self.planted,
-            threads: self.threads,
-            stops_early: false,
-            steers: self.steer,
-        });
-        print!("{}", hunted.tally);
-        for found in &hunted.found {
-            println!("\n{}", found.story());
+        let threads = self
+            .threads
+            .unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+        let profiles: Vec<Profile> = self.profile.into_iter().flat_map(|one| one.0).collect();
+        let many = profiles.len() > 1;
+        let (mut together, mut violating) = (Tally::default(), 0);
+        for profile in profiles {
+            println!("{}:", profile.name);
+            let hunted = hunt(&Hunt {
+                profile,
+                seeds: self.from..self.from.saturating_add(self.plans),
+                region: self.region,
+                planted: self.planted.clone(),
+                threads,
+                stops_early: false,
+                steers: self.steer,
+            });
+            print!("{}", hunted.tally);
+            for found in &hunted.found {
+                println!("\n{}", found.story());
+            }
+            println!("{} plans violate something\n", hunted.found.len());
+            together.join(&hunted.tally);
+            violating += hunted.found.len();
         }
-        println!("{} plans violate something", hunted.found.len());
-        hunted.found.is_empty()
+        if many {
+            println!("together:\n{together}{violating} plans violate something");
+        }
+        violating == 0
     }
 }
 
@@ -108,6 +126,14 @@ fn replay(file: &PathBuf) -> Result<bool, String> {
         println!("{missing} is said to be violated and is not.");
     }
     Ok(said.is_subset(&violates) && said.is_empty() == violates.is_empty())
+}
+
+fn profiles(name: &str) -> Result<Profiles, String> {
+    if name == "all" {
+        let all = Profile::NAMES.into_iter().filter_map(Profile::named);
+        return Ok(Profiles(all.collect()));
+    }
+    profile(name).map(|profile| Profiles(vec![profile]))
 }
 
 fn profile(name: &str) -> Result<Profile, String> {
@@ -135,14 +161,7 @@ fn region(name: &str) -> Result<Where, String> {
     }
 }
 
-/// `NodeRate` as `node-rate`.
+/// `node_rate` as `node-rate`.
 fn kebab(which: Assumption) -> String {
-    let mut name = String::new();
-    for letter in format!("{which:?}").chars() {
-        if letter.is_uppercase() && !name.is_empty() {
-            name.push('-');
-        }
-        name.extend(letter.to_lowercase());
-    }
-    name
+    which.name().replace('_', "-")
 }

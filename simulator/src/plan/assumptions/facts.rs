@@ -19,6 +19,9 @@ pub struct ClusterFacts {
     pub restart_guard: bool,
     /// Whether a node whose memory is full evicts lock keys. Off by default.
     pub evicts: bool,
+    /// How late a holder may act after it looked at its lease, as the client declares it where the store does not fence; any
+    /// delay by default.
+    pub effect_delay: Option<Duration>,
     /// When the world heals.
     pub heal: Duration,
     /// How far the oscillators of hosts are off; hosts that are not named keep perfect time.
@@ -37,6 +40,7 @@ impl ClusterFacts {
             persistence: Persistence::None,
             restart_guard: true,
             evicts: false,
+            effect_delay: None,
             heal,
             rate_errors_ppm: BTreeMap::new(),
             wall_offsets_micros: BTreeMap::new(),

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     clock::ClockName,
-    plan::{Assumption, Assumptions, ClusterFacts, Family, Fault, FaultWindow, Role, Target},
+    history::HostName,
+    plan::{
+        Assumption, Assumptions, ClusterFacts, Family, Fault, FaultWindow, Links, Role, Target,
+    },
 };
 
 /// The clocks by which clients measure. All of them have to be wrong.
@@ -40,9 +43,117 @@ pub(super) fn windows(
     }
 }
 
+/// Faults that break nothing, among which the faults that break `which` show.
+pub(super) fn companions(
+    which: Assumption,
+    breaking: &[FaultWindow],
+    assumed: &Assumptions,
+    facts: &ClusterFacts,
+) -> Vec<FaultWindow> {
+    match which {
+        Assumption::ClientRate
+        | Assumption::ClientStep
+        | Assumption::NodeRate
+        | Assumption::NodeStep => {
+            let mut around = clocks_at_their_bounds(which, breaking, assumed, facts);
+            // One node that is wrong shows where quorums meet in it alone.
+            let alone = hit(breaking, |_| true);
+            if alone.iter().any(|name| is_node(name, facts)) {
+                around.extend(apart_but_for(&alone, facts));
+            }
+            around
+        }
+        Assumption::ForgetfulVoters => apart_but_for(&hit(breaking, forgets), facts),
+        Assumption::WallDisagreement => {
+            let mut around = apart_but_for(&hit(breaking, forgets), facts);
+            around.extend(proposals_apart(facts));
+            around
+        }
+        Assumption::QuarantinedNodes | Assumption::EffectDelay => Vec::new(),
+    }
+}
+
+const fn forgets(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Crash { .. } | Fault::FlushAll { .. } | Fault::MemoryFull { .. }
+    )
+}
+
+fn is_node(name: &str, facts: &ClusterFacts) -> bool {
+    facts.hosts.nodes.iter().any(|node| &**node == name)
+}
+
+/// The hosts that those of the faults name.
+fn hit(breaking: &[FaultWindow], kind: impl Fn(&Fault) -> bool) -> Vec<String> {
+    let faults = breaking.iter().map(|window| &window.fault);
+    let targets = faults.filter(|fault| kind(fault)).filter_map(Fault::target);
+    targets
+        .filter_map(|target| match target {
+            Target::Host(name) => Some(name.clone()),
+            Target::Role(_) => None,
+        })
+        .collect()
+}
+
+/// The first client reaches the quorum that `common` and the first of the other nodes are, the second that of `common` and the
+/// last of them: what one did, only `common` can tell the other. Not from the very beginning: a cluster is deployed while all
+/// nodes can be reached.
+fn apart_but_for(common: &[String], facts: &ClusterFacts) -> Vec<FaultWindow> {
+    let others: Vec<&HostName> = facts
+        .hosts
+        .nodes
+        .iter()
+        .filter(|node| !common.iter().any(|name| name.as_str() == &***node))
+        .collect();
+    let reached = facts.quorum.saturating_sub(common.len()).min(others.len());
+    let (first, last) = (
+        &others[reached..],
+        &others[..others.len().saturating_sub(reached)],
+    );
+    let clients = facts.hosts.clients.iter();
+    clients
+        .zip([first, last])
+        .filter(|(_, nodes)| !nodes.is_empty())
+        .map(|(client, nodes)| FaultWindow {
+            start: facts.max_ttl / 4,
+            duration: None,
+            fault: Fault::Cut {
+                links: Links {
+                    from: vec![Target::Host(client.to_string())],
+                    to: nodes
+                        .iter()
+                        .map(|node| Target::Host(node.to_string()))
+                        .collect(),
+                    one_way: false,
+                },
+            },
+        })
+        .collect()
+}
+
+/// The wall clock of the first client far ahead, that of the second far behind: they propose tokens at both ends of what nodes
+/// let through. No lease suffers, for each has two honest clocks left.
+fn proposals_apart(facts: &ClusterFacts) -> Vec<FaultWindow> {
+    let far = signed(facts.max_ttl);
+    let clients = facts.hosts.clients.iter();
+    clients
+        .zip([far, -far])
+        .map(|(client, by_micros)| FaultWindow {
+            start: Duration::ZERO,
+            duration: None,
+            fault: Fault::ClockStep {
+                target: Target::Host(client.to_string()),
+                clocks: vec![ClockName::Wall],
+                by_micros,
+            },
+        })
+        .collect()
+}
+
 /// Every other clock right at its bound, around the first of the faults that break `which`: the bounds share one
 /// allowance, and what one does not use up hides what the other takes too much.
-pub(super) fn companions(
+fn clocks_at_their_bounds(
     which: Assumption,
     breaking: &[FaultWindow],
     assumed: &Assumptions,
@@ -93,9 +204,8 @@ pub(super) fn companions(
             step(Role::Nodes, wall, signed(assumed.node_step)),
         ),
     ];
-    let is_of_exclusion = all.iter().any(|(assumption, _)| *assumption == which);
     all.into_iter()
-        .filter(|(assumption, _)| is_of_exclusion && *assumption != which)
+        .filter(|(assumption, _)| *assumption != which)
         .map(|(_, window)| window)
         .collect()
 }
@@ -202,29 +312,73 @@ impl Breaking<'_> {
         self.forget_together(one_more, |target, stream| forget(target, facts, stream))
     }
 
-    /// A node forgets, and one clock is behind.
+    /// The clocks of a quorum are behind from the beginning on, and those of its nodes that every other quorum has, too, forget
+    /// together: another quorum's node gave a token that is ahead of all that this one will give for some time. A twentieth of the TTL goes to
+    /// noticing, measuring and ending the quarantine, which takes longer than `max_ttl`.
     fn wall_disagreement(&mut self) -> Vec<FaultWindow> {
-        let by = self.assumed.wall_disagreement + self.a_little();
-        let step = Fault::ClockStep {
-            target: self.node(),
-            clocks: vec![ClockName::Wall],
-            by_micros: -signed(by),
-        };
-        let step = self.sometime(step, None);
-        let target = self.some_nodes(1).pop().unwrap_or(Role::Minority.into());
-        let (fault, duration) = forget(target, self.facts, self.stream);
-        vec![step, self.sometime(fault, duration)]
+        let ttl = self.profile.shape.ttl;
+        let by = self.assumed.wall_disagreement + ttl / 20 + self.a_little();
+        let quorum = self.facts.quorum;
+        let shared = (2 * quorum)
+            .saturating_sub(self.facts.hosts.nodes.len())
+            .max(1);
+        // Those that forget, and the last of the others.
+        let forgetful = self.some_nodes(shared);
+        let others = self.facts.hosts.nodes.iter().rev();
+        let others = others.map(|node| Target::Host(node.to_string()));
+        let behind = forgetful
+            .iter()
+            .cloned()
+            .chain(others.filter(|node| !forgetful.contains(node)))
+            .take(quorum);
+        let mut windows: Vec<FaultWindow> = behind
+            .map(|target| FaultWindow {
+                start: Duration::from_micros(1),
+                duration: None,
+                fault: Fault::ClockStep {
+                    target,
+                    clocks: vec![ClockName::Wall],
+                    by_micros: -signed(by),
+                },
+            })
+            .collect();
+        let start = self.start();
+        for target in forgetful {
+            let (fault, duration) = forget(target, self.facts, self.stream);
+            windows.push(FaultWindow {
+                start,
+                duration,
+                fault,
+            });
+        }
+        windows
     }
 
+    /// Half of the time a client is stopped for too long, half of the time all that it sends to the store is late.
     fn effect_delay(&mut self) -> Vec<FaultWindow> {
         let Some(allowed) = self.assumed.effect_delay else {
             return Vec::new();
         };
-        let duration = Some(allowed + self.a_little());
-        let fault = Fault::Pause {
-            target: self.client(),
+        let late = allowed + self.a_little();
+        if self.stream.one_in(2) {
+            let target = self.client();
+            return vec![self.sometime(Fault::Pause { target }, Some(late))];
+        }
+        // One client: what overtakes must not be late itself.
+        let client = self.stream.some(&self.facts.hosts.clients, 1);
+        let links = Links {
+            from: client
+                .iter()
+                .map(|name| Target::Host(name.to_string()))
+                .collect(),
+            to: vec![Role::Store.into()],
+            one_way: true,
         };
-        vec![self.sometime(fault, duration)]
+        vec![self.for_long(Fault::Slow {
+            links,
+            extra_min: late,
+            extra_max: late,
+        })]
     }
 
     fn forget_together(
@@ -252,18 +406,18 @@ impl Breaking<'_> {
             .collect()
     }
 
-    /// Beyond the bound by up to a tenth of it, and at least by a millionth.
+    /// Beyond the bound by a twentieth to a tenth of it.
     fn rate(&mut self, bound: i64) -> i64 {
-        let more = self
-            .stream
-            .range(1, u64::try_from(bound / 10).unwrap_or_default().max(100));
+        let most = u64::try_from(bound / 10).unwrap_or_default().max(100);
+        let more = self.stream.range(most / 2, most);
         bound.saturating_add(i64::try_from(more).unwrap_or(1))
     }
 
-    /// Up to a fiftieth of the TTL.
+    /// Up to a fiftieth of the TTL. Validity leaves some room for the granularity of expiry and for rounding, and messages take
+    /// their time: less than a five-hundredth would seldom show.
     fn a_little(&mut self) -> Duration {
-        let most = self.profile.shape.ttl / 50;
-        self.stream.duration(Duration::from_micros(1), most)
+        let ttl = self.profile.shape.ttl;
+        self.stream.duration(ttl / 500, ttl / 50)
     }
 
     /// In the first three quarters of the plan: what follows has to have time to happen.

@@ -49,8 +49,9 @@ pub fn within(seed: u64, profile: &Profile, assumed: &Assumptions, facts: &Clust
     kept
 }
 
-/// A plan that breaks `which` by a little and no other assumption. When it is one of the bounds on clocks, all other clocks are
-/// right at theirs. `None` when no plan does in such a cluster
+/// A plan that breaks `which` by a little and no other assumption, with harmless faults around it where it shows: when it is
+/// one of the bounds on clocks, all other clocks are right at theirs; when nodes forget, links are cut so that quorums meet
+/// in them and nowhere else. `None` when no plan does in such a cluster
 /// (forgetful voters where the restart guard sees all that forget; a delay where any is allowed).
 pub fn just_beyond(
     seed: u64,
@@ -66,8 +67,8 @@ pub fn just_beyond(
     if plan.windows.len() < breaking.len() || !exactly(&plan) {
         return None;
     }
-    let at_their_bounds = beyond::companions(which, &breaking, assumed, facts);
-    let plan = compose(plan.windows, at_their_bounds, profile, exactly);
+    let around_it = beyond::companions(which, &breaking, assumed, facts);
+    let plan = compose(plan.windows, around_it, profile, exactly);
     // What could add to the break would make it more than a little.
     let around = within(seed, profile, assumed, facts)
         .windows

@@ -204,7 +204,7 @@ fn a_little_more(assumed: &Assumptions, ttl: Duration) -> Assumptions {
         node_step: assumed.node_step + ttl / 50,
         forgetful_voters: assumed.forgetful_voters + 1,
         quarantined_nodes: assumed.quarantined_nodes + 1,
-        wall_disagreement: assumed.wall_disagreement + ttl / 50,
+        wall_disagreement: assumed.wall_disagreement + ttl / 20 + ttl / 50,
         effect_delay: assumed.effect_delay.map(|delay| delay + ttl / 50),
     }
 }

@@ -1,0 +1,188 @@
+//! A live run from start to end.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
+
+use simulator::{
+    TrueTime,
+    history::{EventKind, History, HostName, Recorder},
+    nemesis::Nemesis,
+    plan::Plan,
+    truth::Facts,
+    world::{Replay, WorldConfig},
+};
+use tokio::{sync::oneshot, task::LocalSet};
+
+use super::{
+    crew::Client, error::Error, field::Field, hearing::Heard, options::Options,
+    possible::not_possible, stage::Stage, watch::Watch,
+};
+use crate::live::{
+    self, setup,
+    signals::{Interrupt, Signals},
+};
+
+/// How long it may take until all that was begun is ended, after the safety phase.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What came of a live run.
+#[derive(Debug)]
+pub struct LiveRun {
+    /// Everything that happened, but for what happened inside of the nodes.
+    pub history: History,
+    /// What checkers must know of it.
+    pub facts: Facts,
+    /// What was not done as the plan says, or only nearly, a line each.
+    pub skipped: Vec<String>,
+}
+
+/// Runs a case on real servers: blocks for as long as the case lasts. Not to be called inside of a tokio runtime.
+///
+/// # Errors
+///
+/// When it cannot be made live, could not be set up or carried through, or was ended by a signal.
+pub fn perform(case: &Replay, options: &Options) -> Result<LiveRun, Error> {
+    let reasons = not_possible(case, options);
+    if !reasons.is_empty() {
+        return Err(Error::Impossible(reasons));
+    }
+    setup::ensure_server()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(live::Error::system("starting a runtime"))?;
+    let tasks = LocalSet::new();
+    runtime.block_on(tasks.run_until(supervise(case, options)))
+}
+
+async fn supervise(case: &Replay, options: &Options) -> Result<LiveRun, Error> {
+    let mut signals = Signals::new()?;
+    let (tell, heard) = mpsc::channel();
+    let setting = Stage::set(case, options, &tell);
+    let stage = tokio::select! {
+        biased;
+        interrupt = signals.next() => return Err(interrupted(interrupt)),
+        stage = setting => stage?,
+    };
+    for client in stage.field.clients.values() {
+        client.spawn()?;
+    }
+    let director = Director {
+        field: stage.field.clone(),
+        recorder: stage.recorder.clone(),
+        watch: stage.watch,
+        heard,
+        refused: Some("nobody tried".to_owned()),
+    };
+    let (done, ended) = oneshot::channel();
+    let (plan, config) = (case.plan.clone(), case.config.clone());
+    let director = thread::spawn(move || {
+        // A run that was interrupted waits for nobody.
+        let _ = done.send(director.direct(plan, &config));
+    });
+    let ended = tokio::select! {
+        biased;
+        interrupt = signals.next() => Err(interrupted(interrupt)),
+        ended = ended => ended.unwrap_or_else(|_| Err(broken())),
+    };
+    // It is gone already when it has ended.
+    let _ = tell.send(Heard::Stop);
+    let _ = director.join();
+    ended?;
+    Ok(LiveRun {
+        history: stage.history(),
+        facts: Facts {
+            observes_nodes: false,
+            ..case.config.facts()
+        },
+        skipped: stage.field.notes.take(),
+    })
+}
+
+fn interrupted(interrupt: Interrupt) -> Error {
+    Error::Interrupted(interrupt.code() - 128)
+}
+
+fn broken() -> Error {
+    live::Error::Server("the nemesis broke down".to_owned()).into()
+}
+
+/// Follows the plan, on a thread of its own: what is done to processes blocks for moments.
+struct Director {
+    field: Arc<Field>,
+    recorder: Recorder,
+    watch: Watch,
+    heard: Receiver<Heard>,
+    /// Why the cluster is not in service, if it is not.
+    refused: Option<String>,
+}
+
+impl Director {
+    fn direct(mut self, plan: Plan, config: &WorldConfig) -> Result<(), Error> {
+        let field = self.field.clone();
+        let heal = TrueTime::from(config.safety());
+        let mut nemesis = Nemesis::new(plan, config.safety(), &*field, self.recorder.clone());
+        loop {
+            let due = nemesis.next_due().unwrap_or(heal).min(heal);
+            self.wait(due)?;
+            let now = self.watch.now();
+            if now >= heal {
+                break;
+            }
+            nemesis.act(now);
+        }
+        nemesis.end_all(self.watch.now());
+        for (name, node) in &field.nodes {
+            if !node.settle(PATIENCE) {
+                field
+                    .notes
+                    .add(format!("{name} was not whole again after the heal"));
+            }
+        }
+        let healed = self.watch.now();
+        let world: HostName = "world".into();
+        self.recorder.record(healed, &world, EventKind::Healed);
+        self.wait(healed + config.length().saturating_sub(config.safety()))?;
+        if let Some(why) = &self.refused {
+            let note = format!("the cluster was not put into service: {why}");
+            field.notes.add(note);
+        }
+        Ok(())
+    }
+
+    /// Listens until then.
+    fn wait(&mut self, until: TrueTime) -> Result<(), Error> {
+        loop {
+            match self.heard.recv_timeout(self.watch.until(until)) {
+                Ok(Heard::Deployed) => {
+                    self.refused = None;
+                    self.field.clients.values().for_each(Client::begin);
+                }
+                Ok(Heard::NotDeployed(why)) => self.refused = Some(why),
+                Ok(Heard::Left(host, incarnation)) => self.left(&host, incarnation)?,
+                Ok(Heard::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(broken()),
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+            }
+        }
+    }
+
+    /// A worker's socket ended. Of one that was killed nothing follows.
+    fn left(&self, host: &HostName, incarnation: u32) -> Result<(), Error> {
+        let Some(client) = self.field.clients.get(host) else {
+            return Ok(());
+        };
+        match client.last_words(incarnation) {
+            None => Ok(()),
+            Some(reason) => Err(Error::Worker {
+                host: host.to_string(),
+                reason,
+            }),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A worker process: a client host of a live run.
+//!
+//! It runs the simulator's own workload over the simulator's own contender; only the place is another one. In reading
+//! order: `control` (what the supervisor says of its clocks), `runtime` (the client's seam to them), `connector` (the way to
+//! servers), `reporter` (what happened, to the supervisor), `place` (all of it together).
+
+mod connector;
+mod control;
+mod place;
+mod reporter;
+mod runtime;
+
+use std::{fs, path::PathBuf, pin::pin, rc::Rc, task::Poll, time::Duration};
+
+use simulator::{
+    contender::{Contender, Redlock},
+    history::HostName,
+    host::Place as _,
+    workload::{self, Activity, Session},
+};
+use tokio::task::LocalSet;
+
+use self::place::LivePlace;
+use super::wire::{FromWorker, Orders};
+use crate::live::Error;
+
+/// The arguments of a worker process.
+#[derive(Clone, Debug, clap::Args)]
+pub struct WorkerOptions {
+    /// The file with the orders of the run.
+    #[arg(long)]
+    orders: PathBuf,
+    /// The host that it is.
+    #[arg(long)]
+    host: String,
+    /// How many times the host's process started before.
+    #[arg(long)]
+    incarnation: u32,
+}
+
+/// The worker process: works until it is killed, or the supervisor is gone.
+///
+/// # Errors
+/// When the supervisor cannot be reached, or the client is misconfigured.
+pub fn work(options: &WorkerOptions) -> Result<(), Error> {
+    let text = fs::read(&options.orders).map_err(Error::system("reading the orders"))?;
+    let orders: Orders =
+        serde_json::from_slice(&text).map_err(Error::system("understanding the orders"))?;
+    let host: HostName = options.host.as_str().into();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::system("starting a runtime"))?;
+    runtime.block_on(async {
+        let place = LivePlace::enter(&orders, &host, options.incarnation)?;
+        let tasks = LocalSet::new();
+        let program = live(place.clone(), orders);
+        {
+            let _within = tasks.enter();
+            place.spawn(program);
+        }
+        let mut tasks = pin!(tasks);
+        std::future::poll_fn(|cx| {
+            // Done is what it is when the last task is, which never comes.
+            let _ = tasks.as_mut().poll(cx);
+            place.run_monitors();
+            Poll::Pending
+        })
+        .await
+    })
+}
+
+async fn live(place: LivePlace, orders: Orders) {
+    let config = orders.config;
+    let hosts = config.hosts();
+    let redlock = match Redlock::new(&place, &*hosts.nodes, &config.redlock) {
+        Ok(redlock) => redlock,
+        Err(error) => place.die(&format!("the client cannot be configured so: {error}")),
+    };
+    let contender: Rc<dyn Contender> = Rc::new(redlock);
+    // One client is the operator who puts the cluster into service.
+    let is_operator = hosts.clients.first() == Some(place.name());
+    while !place.is_in_service() {
+        if is_operator {
+            place.say(&match contender.deploy().await {
+                Ok(()) => FromWorker::Deployed,
+                Err(why) => FromWorker::NotDeployed { why },
+            });
+        }
+        place.runtime().sleep(Duration::from_millis(10)).await;
+    }
+    let patience = Duration::from_millis(config.workload.store_patience_ms);
+    let session = Session::new(place, contender, patience, Activity::default());
+    workload::work(session, config.workload, orders.seed).await;
+}

@@ -32,6 +32,7 @@ pub(super) fn left_out(case: &Replay) -> Vec<String> {
     let ClockErrors {
         rate_error_ppm,
         wall_offset_us,
+        ..
     } = case.config.clocks;
     let errs = rate_error_ppm > 0 || wall_offset_us > 0;
     if errs && !needs_faketime(case) {

@@ -215,6 +215,9 @@ pub struct Client {
     pub waits_ttls: Ttls,
     /// How long it waits for the store's answer, in TTLs. 1 if it is missing.
     pub store_patience_ttls: Ttls,
+    /// Of the cluster, its Redlock knows the first so many nodes only, as in the middle of a change of nodes; all if it is missing. The
+    /// first client's cluster is the one that is put into service.
+    pub nodes: Option<usize>,
 }
 
 impl Default for Client {
@@ -233,6 +236,7 @@ impl Default for Client {
             extends_to_ttls: None,
             waits_ttls: Ttls::new(100.0),
             store_patience_ttls: Ttls::new(1.0),
+            nodes: None,
         }
     }
 }

@@ -149,6 +149,7 @@ impl Head {
                 rate_error_ppm: cluster.rate_error_ppm,
                 wall_offset_us: u32::try_from(cluster.wall_offset_ttls.micros(ttl))
                     .unwrap_or(u32::MAX),
+                ..ClockErrors::default()
             },
             redlock: self.redlock(contender, ttl),
             single: self.single(contender, ttl),
@@ -236,6 +237,7 @@ impl Client {
             extends_to_ms: self.extends_to_ttls.map(range),
             within_ms: self.waits_ttls.millis(ttl),
             store_patience_ms: self.store_patience_ttls.millis(ttl),
+            nodes: self.nodes,
             ..Workload::default()
         }
     }

@@ -73,10 +73,13 @@ impl Case {
         mut watch: impl FnMut(usize) -> bool,
     ) -> Option<ShrunkCase> {
         let mut goes_on = true;
-        self.shrink_while(budget, |case| {
+        let shrunk = self.shrink_while(budget, |case| {
             goes_on = goes_on && watch(case.plan.windows.len());
             goes_on && case.judge().violates().contains(&checker)
-        })
+        });
+        let mut shrunk = shrunk?;
+        shrunk.is_minimal &= goes_on;
+        Some(shrunk)
     }
 
     /// Makes the case smaller as long as `keeps` says that it is still what it was. `None` when it is not to begin with.
@@ -104,7 +107,7 @@ impl Case {
         Some(ShrunkCase {
             case: grown(&shrunk.case),
             runs: shrunk.runs,
-            is_minimal: goes_on && shrunk.end == shrink::End::NoWindowCanGo,
+            is_minimal: shrunk.end == shrink::End::NoWindowCanGo,
         })
     }
 }

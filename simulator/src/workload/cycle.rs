@@ -83,6 +83,10 @@ pub struct Workload {
     pub within_ms: u64,
     /// How long it waits for an answer of the store.
     pub store_patience_ms: u64,
+    /// Of the cluster, its lock knows the first so many nodes, and takes a majority of them; all if `None`. Only Redlock does, whose clients may
+    /// disagree in the middle of a change of nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<usize>,
 }
 
 impl Default for Workload {
@@ -101,6 +105,7 @@ impl Default for Workload {
             extends_to_ms: None,
             within_ms: 10_000,
             store_patience_ms: 5_000,
+            nodes: None,
         }
     }
 }

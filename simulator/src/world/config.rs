@@ -157,7 +157,9 @@ impl WorldConfig {
     pub fn contender(&self, place: &impl Place) -> Result<Rc<dyn Contender>, String> {
         let nodes = self.lock_nodes();
         let Some(single) = &self.single else {
-            let redlock = Redlock::new(place, &*nodes, &self.redlock);
+            let workload = self.workload_of(place.name());
+            let known = nodes.iter().take(workload.nodes.unwrap_or(usize::MAX));
+            let redlock = Redlock::new(place, known, &self.redlock);
             return Ok(Rc::new(redlock.map_err(|error| error.to_string())?));
         };
         let urls = nodes

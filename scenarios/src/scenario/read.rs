@@ -315,7 +315,10 @@ impl Scenario {
                 return;
             }
         }
-        for (fault, _) in self.faults.iter().zip(hit).filter(|(_, hit)| !hit) {
+        // What is only for locks that are not here yet hits nobody yet.
+        let meant = |fault: &Fault| contenders.iter().any(|it| fault.is_for(*it));
+        let missed = self.faults.iter().zip(hit).filter(|(_, hit)| !hit);
+        for (fault, _) in missed.filter(|(fault, _)| meant(fault)) {
             let what = "this fault hits nobody in the cluster of any contender";
             problems.push(Problem::new(
                 fault.at.clone(),

@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn times_are_as_short_as_people_like_them() {
-        let of = |micros| seconds(TrueTime::from_nanos(micros * 1_000));
+        let of = |micros: u64| seconds(TrueTime::from_nanos(micros * 1_000));
         assert_eq!(of(0), "0 µs");
         assert_eq!(of(999), "999 µs");
         assert_eq!(of(702_400), "702 ms");

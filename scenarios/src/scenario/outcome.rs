@@ -122,7 +122,7 @@ impl Judgement {
     pub fn of(history: &History, facts: &Facts, case: &Replay) -> Self {
         let truth = Truth::new(history, facts);
         let report = simulator::checkers::check_truth(&truth);
-        let gaps = Gaps::of(&truth);
+        let gaps = Gaps::of(&truth, TrueTime::from(case.config.length()));
         let outcome = match vacuous(&report) {
             Some(why) => Err(Inconclusive::Vacuous(why)),
             None => Ok(outcome(&truth, &report, &gaps, case.config.fencing)),
@@ -224,8 +224,10 @@ struct Gaps {
 }
 
 impl Gaps {
-    fn of(truth: &Truth<'_>) -> Self {
-        let end = truth.history.end();
+    /// Of a run that lasted until `end`. Its history may be over before: whoever asks in vain is not heard.
+    fn of(truth: &Truth<'_>, end: TrueTime) -> Self {
+        let last = truth.history.end();
+        let end = end.max(last);
         let events = truth.history.events();
         let healed = events.iter().find(|event| event.kind == EventKind::Healed);
         let mut gaps = Self {
@@ -242,8 +244,11 @@ impl Gaps {
             let Some(healed) = healed.filter(|healed| wait.start <= healed.at) else {
                 continue;
             };
-            let by_one = |window: &Interval| window.start <= healed.at && window.end >= end;
-            gaps.for_ever |= waiting.returned.is_none() && windows.iter().any(by_one);
+            let since = Interval::new(healed.at, end);
+            let by_nobody = longest_outside(since, &windows) == end.since(healed.at);
+            let by_one = |window: &Interval| window.start <= healed.at && window.end >= last;
+            gaps.for_ever |=
+                waiting.returned.is_none() && (by_nobody || windows.iter().any(by_one));
         }
         gaps
     }

@@ -290,7 +290,7 @@ duration_ms = 4300
     let finding = report.finding(Checker::WindowExclusion);
     let broken = &finding.verdict.evidence().unwrap().broken;
     assert!(
-        broken.iter().any(|broken| broken.contains("client-1")),
+        broken.iter().any(|broken| broken.how.contains("client-1")),
         "{broken:?}"
     );
 }

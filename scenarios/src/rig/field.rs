@@ -1,7 +1,7 @@
 //! How the faults of a plan are done to real processes, links and clocks.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     sync::{Arc, mpsc},
@@ -12,7 +12,7 @@ use std::{
 use simulator::{
     TrueTime,
     clock::{ClockName, Disturbance},
-    history::HostName,
+    history::{EventKind, HostName, NodeChange, Recorder},
     host::Host,
     nemesis::Targets,
     network::{Block, HostId, Network, Trouble},
@@ -101,23 +101,57 @@ impl Field {
         let Some((_, Some(owner))) = self.activity.holder() else {
             return Vec::new();
         };
+        let found = self.ask_all(move |port, key| {
+            let held = ask(port, &["GET", key])?;
+            (held == owner.as_bytes()).then_some(())
+        });
+        let names: BTreeSet<HostName> = found.into_iter().map(|(name, _, ())| name).collect();
+        names.into_iter().collect()
+    }
+
+    /// Records the lock keys without an end that are on the nodes as the run ends: of all that happens there, what is still to
+    /// be seen.
+    pub(super) fn look_for_endless_keys(&self, recorder: &Recorder) {
+        let mut found = self.ask_all(|port, key| {
+            // Minus one: there is a key, and it has no end.
+            let left = ask(port, &["PTTL", key])?;
+            (left == b"-1").then(|| ask(port, &["GET", key]))?
+        });
+        found.sort();
+        let now = self.watch.now();
+        for (node, key, owner) in found {
+            let change = NodeChange::Set {
+                key,
+                owner: String::from_utf8_lossy(&owner).into_owned(),
+                expires_wall_ms: None,
+            };
+            recorder.record(now, &node, EventKind::Node { by: None, change });
+        }
+    }
+
+    /// Asks every node about every key at the same time. One that does not answer at once has nothing to say.
+    fn ask_all<T: Send + 'static>(
+        &self,
+        ask: impl Fn(u16, &str) -> Option<T> + Clone + Send + 'static,
+    ) -> Vec<(HostName, String, T)> {
         let (tell, told) = mpsc::channel();
         for (name, node) in &self.nodes {
             let (tell, name, port) = (tell.clone(), name.clone(), node.port());
-            let (keys, owner) = (self.keys.clone(), owner.clone());
+            let (keys, ask) = (self.keys.clone(), ask.clone());
             thread::spawn(move || {
-                if holds(port, &keys, owner.as_bytes()) {
-                    let _ = tell.send(name);
+                for key in keys {
+                    if let Some(answer) = ask(port, &key) {
+                        let _ = tell.send((name.clone(), key, answer));
+                    }
                 }
             });
         }
         drop(tell);
         let until = self.watch.now() + LOOK;
         let mut found = Vec::new();
-        while let Ok(name) = told.recv_timeout(self.watch.until(until)) {
-            found.push(name);
+        while let Ok(answer) = told.recv_timeout(self.watch.until(until)) {
+            found.push(answer);
         }
-        found.sort();
         found
     }
 
@@ -369,19 +403,24 @@ const fn trouble(fault: LinkFault) -> Option<Trouble> {
     })
 }
 
-/// Whether the server on this port says that one of the keys holds this value. Anything else, and silence, is a no.
-fn holds(port: u16, keys: &[String], owner: &[u8]) -> bool {
-    let ask = || {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut stream = TcpStream::connect_timeout(&address, LOOK)?;
-        stream.set_read_timeout(Some(LOOK))?;
-        let mut said = Vec::new();
-        for key in keys {
-            stream.write_all(format!("GET {key}\r\n").as_bytes())?;
+/// What the server on this port answers, if it is a text or a number and comes at once.
+fn ask(port: u16, words: &[&str]) -> Option<Vec<u8>> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&address, LOOK).ok()?;
+    stream.set_read_timeout(Some(LOOK)).ok()?;
+    stream.set_write_timeout(Some(LOOK)).ok()?;
+    let line = format!("{}\r\nQUIT\r\n", words.join(" "));
+    stream.write_all(line.as_bytes()).ok()?;
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).ok()?;
+    let text = said.strip_suffix(b"+OK\r\n")?.strip_suffix(b"\r\n")?;
+    let (kind, rest) = text.split_first()?;
+    match kind {
+        b':' => Some(rest.to_vec()),
+        b'$' => {
+            let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+            Some(rest[end + 2..].to_vec())
         }
-        stream.write_all(b"QUIT\r\n")?;
-        stream.read_to_end(&mut said)?;
-        Ok::<_, std::io::Error>(said)
-    };
-    ask().is_ok_and(|said| said.windows(owner.len().max(1)).any(|part| part == owner))
+        _ => None,
+    }
 }

@@ -448,3 +448,6 @@ impl Side<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

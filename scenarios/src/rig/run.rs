@@ -149,6 +149,7 @@ impl Director {
         let world: HostName = "world".into();
         self.recorder.record(healed, &world, EventKind::Healed);
         self.wait(healed + config.length().saturating_sub(config.safety()))?;
+        field.look_for_endless_keys(&self.recorder);
         if let Some(why) = &self.refused {
             let note = format!("the cluster was not put into service: {why}");
             field.notes.add(note);

@@ -37,6 +37,8 @@ use crate::live::{Error, guard::Guard};
 
 /// What the other clocks of a host show as the run begins.
 const UPTIME: Duration = Duration::from_secs(100_000);
+/// How long before the beginning workers are started, so that time begins with clients that are there.
+const LEAD: Duration = Duration::from_millis(400);
 
 /// Servers, workers, and the guard of the folder they live in. Dropping it ends the workers, then the servers, then the guard,
 /// which removes the folder.
@@ -76,8 +78,8 @@ impl Stage {
             case.config.records_segments,
         ));
         // Time begins with the hosts, which record that they do.
-        let watch = Watch::start();
-        let wall = wall_clock();
+        let watch = Watch::start(LEAD);
+        let wall = wall_clock().saturating_add(nanos(LEAD));
         let fakes = needs_faketime(case);
         let make = |name: &HostName, errs: bool| {
             let (rate, offset_us) = case.config.clock_error(case.seed, name);
@@ -177,6 +179,10 @@ impl Stage {
         }
         History::new(events)
     }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 fn write_orders(

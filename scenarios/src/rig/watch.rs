@@ -14,11 +14,17 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// One that begins now.
-    pub(super) fn start() -> Self {
+    /// One that begins after `lead`; until then it stands at the beginning.
+    pub(super) fn start(lead: Duration) -> Self {
+        let lead = u64::try_from(lead.as_nanos()).unwrap_or(u64::MAX);
         Self {
-            origin_ns: machine(),
+            origin_ns: machine().saturating_add(lead),
         }
+    }
+
+    /// How long it is until it begins.
+    pub(super) fn lead(self) -> Duration {
+        Duration::from_nanos(self.origin_ns.saturating_sub(machine()))
     }
 
     /// The present.
@@ -28,7 +34,7 @@ impl Watch {
 
     /// How long it is until then; zero when that is over.
     pub(super) fn until(self, at: TrueTime) -> Duration {
-        at.since(self.now())
+        at.since(self.now()) + self.lead()
     }
 }
 

@@ -60,7 +60,10 @@ pub fn reached(truth: &Truth<'_>) -> BTreeMap<Goal, u64> {
     attempts(truth, &mut counts);
     events(truth, &mut counts);
     for goal in Goal::ALL {
-        counts.entry(goal).or_default();
+        let count = counts.entry(goal).or_default();
+        if goal.is_of_nodes() && !truth.facts.observes_nodes {
+            *count = 0;
+        }
     }
     counts
 }

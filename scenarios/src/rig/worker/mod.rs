@@ -70,6 +70,7 @@ pub fn work(options: &WorkerOptions) -> Result<(), Error> {
 }
 
 async fn live(place: LivePlace, orders: Orders) {
+    place.await_beginning().await;
     let config = orders.config;
     let hosts = config.hosts();
     let contender = match config.contender(&place) {

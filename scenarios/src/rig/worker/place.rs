@@ -103,6 +103,15 @@ impl LivePlace {
         tokio::task::spawn_local(program);
     }
 
+    /// Until time begins.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the clocks of the runtime stand still before the beginning"
+    )]
+    pub(super) async fn await_beginning(&self) {
+        tokio::time::sleep(self.watch.lead()).await;
+    }
+
     pub(super) fn is_in_service(&self) -> bool {
         self.control.is_in_service()
     }

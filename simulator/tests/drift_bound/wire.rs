@@ -60,6 +60,7 @@ fn config(tick_ms: u64, expiry: redis::ExpiryRule) -> WorldConfig {
         clocks: ClockErrors {
             rate_error_ppm: 0,
             wall_offset_us: 5_000,
+            ..ClockErrors::default()
         },
         server: redis::Config {
             expiry,

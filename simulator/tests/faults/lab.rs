@@ -25,6 +25,7 @@ pub(crate) fn config(clients: usize) -> WorldConfig {
         clocks: ClockErrors {
             rate_error_ppm: 0,
             wall_offset_us: 0,
+            ..ClockErrors::default()
         },
         safety_ms: 8_000,
         liveness_ms: 500,

@@ -61,6 +61,7 @@ impl Lab {
             clocks: ClockErrors {
                 rate_error_ppm: 0,
                 wall_offset_us: 0,
+                ..ClockErrors::default()
             },
             redlock: RedlockSettings {
                 ttl_ms,

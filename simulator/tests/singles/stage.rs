@@ -31,6 +31,7 @@ pub(crate) fn world(rule: SingleRule, length_ms: u64) -> WorldConfig {
         clocks: ClockErrors {
             rate_error_ppm: 0,
             wall_offset_us: 0,
+            ..ClockErrors::default()
         },
         single: Some(SingleSettings {
             rule,

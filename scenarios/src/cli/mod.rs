@@ -5,7 +5,7 @@
 //!
 //! In reading order: `ending`, `error`; what commands have in common: `output` (printing, colours, progress, files that are
 //! written whole), `interrupt` (Ctrl-C), `names` (did you mean), `shell` (commands to paste), `picture` (a run as people see
-//! it), `pick` (which scenarios and locks); then the commands: `run`, `list`, `show`, `new`, `schema`, `hunt`, `replay`, `explain`,
+//! it), `pick` (which scenarios and locks); then the commands: `run`, `list`, `show`, `new`, `schema`, `hunt`, `planted`, `replay`, `explain`,
 //! `completions`, `man`; the live ones are in [`crate::demo`], [`crate::endure`] and [`crate::preflight`].
 
 mod completions;
@@ -21,6 +21,7 @@ mod new;
 mod output;
 mod pick;
 mod picture;
+mod planted;
 mod replay;
 mod run;
 mod schema;
@@ -83,6 +84,9 @@ enum Command {
     /// Joins the records of a hunt's shards into what the whole hunt gives.
     #[command(after_help = EXIT_CODES)]
     Merge(hunt::MergeOptions),
+    /// Measures the hunt: switches off one rule after the other, and finds, makes small and saves what shows it.
+    #[command(after_help = EXIT_CODES)]
+    Planted(planted::Options),
     /// Runs a saved case again, and shows what happens.
     #[command(after_help = EXIT_CODES)]
     Replay(replay::Options),
@@ -130,6 +134,7 @@ impl Command {
             Self::Demo(options) => live(demo::run(&options)),
             Self::Hunt(options) => hunt::run(&options),
             Self::Merge(options) => hunt::merge(&options),
+            Self::Planted(options) => planted::run(&options),
             Self::Replay(options) => replay::run(&options),
             Self::Explain(options) => explain::run(&options),
             Self::Endure(options) => live(endure::run(&options)),

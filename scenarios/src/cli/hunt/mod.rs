@@ -11,7 +11,7 @@ mod found;
 mod journal;
 mod options;
 mod record;
-mod region;
+pub(super) mod region;
 mod search;
 mod summary;
 mod work;

@@ -5,13 +5,17 @@ use simulator::{hunt::Where, plan::Assumption};
 /// All names, in the order in which help shows them.
 pub(crate) fn names() -> Vec<&'static str> {
     let beyond = Assumption::ALL.into_iter().map(name);
-    ["within", "anywhere"].into_iter().chain(beyond).collect()
+    ["within", "any-clocks", "anywhere"]
+        .into_iter()
+        .chain(beyond)
+        .collect()
 }
 
 /// The region of that name.
 pub(crate) fn named(typed: &str) -> Option<Where> {
     match typed {
         "within" => Some(Where::Within),
+        "any-clocks" => Some(Where::AnyClocks),
         "anywhere" => Some(Where::Anywhere),
         _ => {
             let mut all = Assumption::ALL.into_iter();
@@ -21,10 +25,24 @@ pub(crate) fn named(typed: &str) -> Option<Where> {
     }
 }
 
+/// The region's name.
+pub(crate) fn name_of(region: Where) -> String {
+    let name = match region {
+        Where::Within => "within",
+        Where::AnyClocks => "any-clocks",
+        Where::Anywhere => "anywhere",
+        Where::JustBeyond(which) => name(which),
+    };
+    name.to_owned()
+}
+
 /// The region in words.
 pub(crate) fn told(typed: &str) -> String {
     match named(typed) {
         Some(Where::Within) => "within all of the lock's assumptions".to_owned(),
+        Some(Where::AnyClocks) => {
+            "within all assumptions but those on clocks, for rules that rest on none".to_owned()
+        }
         Some(Where::Anywhere) => "anywhere, assumptions or not".to_owned(),
         _ => format!("just beyond one of the lock's assumptions, {typed}"),
     }

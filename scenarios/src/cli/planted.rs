@@ -1,4 +1,4 @@
-//! How soon each planted bug is found, and how little shows it.
+//! `redlock-lab planted`: how soon each planted bug is found, and how little shows it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use simulator::{
     checkers::Checker,
@@ -16,30 +16,38 @@ use simulator::{
     plan::draw::Profile,
 };
 
+use super::{
+    Ending, Error,
+    hunt::region,
+    output::{note, print},
+};
+use crate::files::{make_folder, write_whole};
+
 /// So many windows at most are few enough to read.
 const FEW_WINDOWS: usize = 3;
 /// So many runs at most make one violation small.
 const SHRINK_BUDGET: usize = 300;
 
-#[derive(Args)]
-pub(super) struct Measure {
+/// What is measured.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
     /// The rules to switch off, one at a time, by their names; all if there is none.
     #[arg(value_parser = Planted::named)]
     names: Vec<Planted>,
     /// How many plans each profile may take.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, value_name = "N", default_value_t = 500)]
     plans: u64,
-    /// The profiles to try, in this order; the published ones, the fastest first, if there is none.
-    #[arg(long, value_parser = super::profile)]
-    profile: Vec<Profile>,
-    /// Where plans are drawn; within all assumptions and then with any clocks, if it is not said.
-    #[arg(long, value_parser = super::region)]
-    region: Option<Where>,
-    /// How many threads run plans; what is found does not depend on it.
-    #[arg(long, default_value = "2")]
-    threads: NonZeroUsize,
+    /// A profile to try; may be given more than once. The published ones, the fastest first, if there is none.
+    #[arg(long, value_parser = PossibleValuesParser::new(Profile::NAMES))]
+    profile: Vec<String>,
+    /// Where plans are drawn; within the assumptions, and then with any clocks, if it is not given.
+    #[arg(long, value_parser = PossibleValuesParser::new(region::names()), hide_possible_values = true)]
+    region: Option<String>,
+    /// How many threads run plans; what is found does not depend on it. All processors unless said otherwise.
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
     /// Where the cases and their table are saved.
-    #[arg(long, default_value = "simulator/planted")]
+    #[arg(long, value_name = "DIR", default_value = "simulator/planted")]
     to: PathBuf,
 }
 
@@ -54,34 +62,44 @@ struct Caught {
     seconds: u64,
 }
 
-impl Measure {
-    /// Whether all were found.
-    pub(super) fn run(self) -> Result<bool, String> {
-        let names = if self.names.is_empty() {
-            let all = Planted::names().into_iter().map(Planted::named);
-            all.collect::<Result<_, _>>()?
-        } else {
-            self.names.clone()
-        };
-        let mut missed = 0;
-        for planted in &names {
-            match self.find(planted) {
-                Some(caught) => {
-                    println!("{planted}: {}", caught.told());
-                    caught.save(planted, &self.to)?;
-                }
-                None => {
-                    missed += 1;
-                    println!("{planted}: not found");
-                }
+/// Finds each bug, makes what shows it small, and saves it with a table of what it took.
+///
+/// # Errors
+///
+/// When a case or the table cannot be written.
+pub(super) fn run(options: &Options) -> Result<Ending, Error> {
+    let names = if options.names.is_empty() {
+        let all = Planted::names().into_iter().map(Planted::named);
+        all.collect::<Result<_, _>>().map_err(Error::wrong)?
+    } else {
+        options.names.clone()
+    };
+    let mut ending = Ending::AsExpected;
+    for planted in &names {
+        match options.find(planted) {
+            Some(caught) => {
+                print(&format!("{planted}: {}\n", caught.told()))?;
+                caught.save(planted, &options.to)?;
+            }
+            None => {
+                ending = Ending::Inconclusive;
+                print(&format!("{planted}: not found\n"))?;
             }
         }
-        Ok(missed == 0)
+    }
+    Ok(ending)
+}
+
+impl Options {
+    fn jobs(&self) -> NonZeroUsize {
+        let processors = || std::thread::available_parallelism().ok();
+        self.jobs.or_else(processors).unwrap_or(NonZeroUsize::MIN)
     }
 
     fn profiles(&self) -> Vec<Profile> {
         if !self.profile.is_empty() {
-            return self.profile.clone();
+            let named = self.profile.iter();
+            return named.filter_map(|name| Profile::named(name)).collect();
         }
         let by_speed = [
             "tight",
@@ -101,9 +119,8 @@ impl Measure {
     )]
     fn find(&self, planted: &Planted) -> Option<Caught> {
         let started = std::time::Instant::now();
-        let regions = self
-            .region
-            .map_or(vec![Where::Within, Where::AnyClocks], |region| vec![region]);
+        let asked = self.region.as_deref().and_then(region::named);
+        let regions = asked.map_or(vec![Where::Within, Where::AnyClocks], |asked| vec![asked]);
         for region in regions {
             for profile in self.profiles() {
                 let caught = self.find_in(planted, &profile, region);
@@ -124,21 +141,21 @@ impl Measure {
                 seeds: from..self.plans,
                 region,
                 planted: Some(planted.clone()),
-                threads: self.threads,
+                threads: self.jobs(),
                 stops_early: true,
                 steers: false,
             });
             let found = hunted.found.into_iter().next()?;
             from = found.case.seed.saturating_add(1);
             let windows = found.case.plan.windows.len();
-            eprintln!(
+            note(&format!(
                 "{planted}: plan {from} of `{}`, {windows} windows; shrinking",
                 profile.name
-            );
+            ));
             if let Some((checker, small)) = make_small(&found, region) {
                 return Some(Caught {
                     profile: profile.name,
-                    region: super::region_name(region),
+                    region: region::name_of(region),
                     plans: from,
                     windows,
                     checker,
@@ -189,16 +206,17 @@ impl Caught {
         )
     }
 
-    fn save(&self, planted: &Planted, folder: &Path) -> Result<(), String> {
+    fn save(&self, planted: &Planted, folder: &Path) -> Result<(), Error> {
         let judged = self.small.case.judge();
         let violates = judged.violates();
         let found = Found::new(self.small.case.clone(), &judged)
-            .ok_or("a shrunk case violates nothing when it is run again")?;
+            .ok_or_else(|| Error::wrong("a shrunk case violates nothing when it is run again"))?;
         let text = found
             .case
             .to_toml(&violates, &found.story())
-            .map_err(|error| error.to_string())?;
-        write(&folder.join(format!("{planted}.toml")), &text)?;
+            .map_err(|error| Error::wrong(error.to_string()))?;
+        make_folder(folder)?;
+        write_whole(&folder.join(format!("{planted}.toml")), &text)?;
         let seen_by = std::iter::once(self.checker)
             .chain(violates.into_iter().filter(|other| *other != self.checker));
         let seen_by: Vec<_> = seen_by.map(|checker| checker.to_string()).collect();
@@ -226,8 +244,7 @@ const ABOUT: &str = "\
 
 Each file is a case in which one rule is left out and a checker sees it: world, seed and faults, made small, with what happens as
 a comment on top. With the rule in place none of the files shows anything. Made by
-`cargo run --release -p simulator --features planted-bugs --bin redlock-hunt -- planted`; `redlock-hunt replay FILE` shows one
-again.
+`cargo run --release --features planted-bugs -- planted`; `cargo run --release --features planted-bugs -- replay FILE` shows one again.
 
 Region: plans are drawn `within` all of the lock's assumptions, or with `any-clocks`: within all but those on clocks, where what rests on no
 clock (fencing tokens, owners) has to hold all the same. Plans: the seeds of that profile that were run until the bug was found and could be shrunk to at most three windows. Windows:
@@ -238,7 +255,7 @@ shrinking; they depend on the machine.
 ";
 
 /// Replaces the row of one bug and leaves the others as they were measured.
-fn update_table(file: &Path, planted: &Planted, row: &[String]) -> Result<(), String> {
+fn update_table(file: &Path, planted: &Planted, row: &[String]) -> Result<(), Error> {
     let old = fs::read_to_string(file).unwrap_or_default();
     let mut rows: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let known: Vec<_> = Planted::names();
@@ -279,12 +296,5 @@ fn update_table(file: &Path, planted: &Planted, row: &[String]) -> Result<(), St
         // Writing to a string does not fail.
         let _ = writeln!(text, "\nWithout a case: {}.", missing.join(", "));
     }
-    write(file, &text)
-}
-
-fn write(file: &Path, text: &str) -> Result<(), String> {
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
-    fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
+    Ok(write_whole(file, &text)?)
 }

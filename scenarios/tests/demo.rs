@@ -42,6 +42,7 @@ impl Lab {
     fn command(folder: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_redlock-lab"));
         command
+            .arg("demo")
             .env("TMPDIR", folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -313,7 +314,7 @@ fn a_wrong_argument_is_an_error_of_use() {
     for arguments in [
         &["--seconds", "1"][..],
         &["--workers", "1"],
-        &["demo", "--no-such-flag"],
+        &["--no-such-flag"],
     ] {
         let (output, errors) = run(Lab::command(folder.path()).args(arguments));
         assert_eq!(output.status.code(), Some(2), "{errors}");

@@ -240,11 +240,13 @@ impl Acquisition {
     /// Asks every node of S that is below the target and has not been asked for it yet.
     fn publish(&mut self) {
         let won = matches!(self.outcome, Some(Outcome::Won { .. }));
-        if planted!(PlainMaximum) || (won && planted!(LateGrantUnpublished)) {
+        if planted!(PlainMaximum) {
             return;
         }
         if !won {
             self.publishing = true;
+        } else if planted!(LateGrantUnpublished) {
+            return;
         }
         for (node, member) in self.members.iter_mut().enumerate() {
             if planted!(PublishOutsideS) && matches!(member, Member::Asked | Member::Out) && !won {

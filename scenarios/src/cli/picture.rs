@@ -7,6 +7,7 @@ use super::output::Terminal;
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, Args)]
+#[group(skip)]
 pub(super) struct Options {
     /// Draw all of a long run, and not only what the story is about.
     #[arg(long)]

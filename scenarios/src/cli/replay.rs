@@ -2,14 +2,19 @@
 
 use std::{
     collections::BTreeSet,
+    num::NonZeroU32,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::Args;
 use serde::Serialize;
 use simulator::{
-    checkers::Checker,
-    hunt::{Case, Found, Judged},
+    checkers::{Checker, Report},
+    history::History,
+    hunt::{Case, Found},
+    truth::Facts,
+    world::Replay,
 };
 
 use super::{
@@ -19,6 +24,7 @@ use super::{
 };
 use crate::{
     files::read_text,
+    rig,
     run_folder::{self, FinishedRun, Mode, RunFolder},
 };
 
@@ -27,6 +33,12 @@ use crate::{
 pub(super) struct Options {
     /// A case as `hunt` saves it, or what a run that broke down prints to run it again.
     file: PathBuf,
+    /// On real redis-server processes, with a TTL of a second and all other times in proportion.
+    #[arg(long)]
+    live: bool,
+    /// How many times a live run is made at most, until it violates one of the rules that the file says: chance has its part in them.
+    #[arg(long, value_name = "N", default_value = "3", requires = "live")]
+    tries: NonZeroU32,
     /// Write the run to a folder too, for `explain` and for analysis.
     #[arg(long)]
     write: bool,
@@ -52,7 +64,9 @@ struct Json<'a> {
     planted: Option<&'a str>,
     said: &'a BTreeSet<Checker>,
     violates: &'a BTreeSet<Checker>,
+    mode: Mode,
     evidence: &'a [String],
+    notes: &'a [String],
     run: Option<PathBuf>,
 }
 
@@ -60,9 +74,18 @@ struct Json<'a> {
 struct Again {
     case: Case,
     said: BTreeSet<Checker>,
+    mode: Mode,
+    /// As it ran: live at another TTL than the file's.
+    replay: Replay,
+    facts: Facts,
+    history: History,
+    report: Report,
+    breakdown: Option<String>,
     violates: BTreeSet<Checker>,
-    judged: Judged,
-    found: Option<Found>,
+    /// What the checkers saw, in sentences.
+    evidence: Vec<String>,
+    /// What was not done live as the plan says, or only nearly.
+    notes: Vec<String>,
 }
 
 /// Runs a case again, and says whether it does what its file says.
@@ -71,7 +94,17 @@ struct Again {
 ///
 /// When the file cannot be read, or the folder of the run cannot be written.
 pub(super) fn run(options: &Options) -> Result<Ending, Error> {
-    let again = Again::new(&options.file)?;
+    let again = if options.live {
+        match Again::live(options)? {
+            Ok(again) => again,
+            Err(impossible) => {
+                note(&format!("skipped: {}", impossible.join("; ")));
+                return Ok(Ending::Inconclusive);
+            }
+        }
+    } else {
+        Again::simulated(&options.file)?
+    };
     let ending = again.ending();
     let place = match options.write {
         true => Some(again.write(options)?),
@@ -90,28 +123,83 @@ pub(super) fn run(options: &Options) -> Result<Ending, Error> {
     Ok(ending)
 }
 
+/// The TTL of live runs.
+const LIVE_TTL: Duration = Duration::from_secs(1);
+
 impl Again {
-    fn new(file: &Path) -> Result<Self, Error> {
-        let name = file.display().to_string();
-        let case = Case::from_toml(&name, &read_text(file)?);
-        let (case, said) = case.map_err(|error| Error::wrong(error.to_string()))?;
+    fn simulated(file: &Path) -> Result<Self, Error> {
+        let (case, said) = read(file)?;
         let judged = case.judge();
+        let found = Found::new(case.clone(), &judged);
         Ok(Self {
+            mode: Mode::Simulated,
+            replay: judged.run.replay.clone(),
+            facts: judged.run.replay.config.facts(),
             violates: judged.violates(),
-            found: Found::new(case.clone(), &judged),
+            evidence: found.map_or_else(Vec::new, |found| found.evidence),
+            breakdown: judged.run.failure.as_ref().map(ToString::to_string),
+            history: judged.run.history,
+            report: judged.report,
             case,
             said,
-            judged,
+            notes: Vec::new(),
         })
     }
 
-    /// What it violates and does not say comes first; then what it says and does not do.
+    /// The first live run that violates something that the file says, or the last one; why it cannot be made.
+    fn live(options: &Options) -> Result<Result<Self, Vec<String>>, Error> {
+        let (case, said) = read(&options.file)?;
+        let replay = case.replay().at_ttl(LIVE_TTL);
+        let rig = rig::Options::default().planted(case.planted.clone());
+        let impossible = rig::not_possible(&replay, &rig);
+        if !impossible.is_empty() {
+            return Ok(Err(impossible));
+        }
+        let mut left = options.tries.get();
+        loop {
+            left -= 1;
+            let run = rig::perform(&replay, &rig)?;
+            let report = simulator::checkers::check_all(&run.history, &run.facts);
+            let violations = report.violations();
+            let violations: Vec<_> = violations
+                .filter(|finding| finding.checker != Checker::Goals)
+                .collect();
+            let violates: BTreeSet<_> = violations.iter().map(|finding| finding.checker).collect();
+            if left > 0 && !said.is_empty() && said.is_disjoint(&violates) {
+                continue;
+            }
+            let told = violations.iter().filter_map(|finding| {
+                let because = finding.verdict.evidence()?;
+                Some(format!("{}: {}", finding.checker, because.summary))
+            });
+            return Ok(Ok(Self {
+                mode: Mode::Live,
+                evidence: told.collect(),
+                violates,
+                replay,
+                facts: run.facts,
+                history: run.history,
+                report,
+                breakdown: None,
+                case,
+                said,
+                notes: run.skipped,
+            }));
+        }
+    }
+
+    /// What it violates and does not say comes first; then what it says and does not do. Live, where nodes cannot be looked into, one of
+    /// the rules that the file says is enough, and others that rest on it may fall with it.
     fn ending(&self) -> Ending {
         let unsaid: BTreeSet<_> = self.violates.difference(&self.said).copied().collect();
-        if !unsaid.is_empty() {
+        let does = match self.mode {
+            Mode::Simulated => self.said.is_subset(&self.violates),
+            Mode::Live => self.said.is_empty() || !self.said.is_disjoint(&self.violates),
+        };
+        if !unsaid.is_empty() && (self.mode == Mode::Simulated || self.said.is_empty()) {
             return Ending::of_violations(&unsaid);
         }
-        if self.said.is_subset(&self.violates) {
+        if does {
             Ending::AsExpected
         } else {
             Ending::Inconclusive
@@ -119,11 +207,17 @@ impl Again {
     }
 
     fn told(&self, options: picture::Options) -> String {
-        let judged = &self.judged;
-        let (history, facts) = (&judged.run.history, self.case.config.facts());
-        let picture = picture::draw(history, &facts, &judged.report, options);
-        let story = self.found.as_ref().map(Found::story);
-        format!("{}\n{picture}\n", story.unwrap_or_default())
+        let picture = picture::draw(&self.history, &self.facts, &self.report, options);
+        let found = Found {
+            case: self.case.clone(),
+            violates: self.violates.iter().copied().collect(),
+            evidence: self.evidence.clone(),
+        };
+        let mut story = found.story();
+        for note in &self.notes {
+            story += &format!("note: {note}\n");
+        }
+        format!("{story}\n{picture}\n")
     }
 
     /// What the file says beside what happened.
@@ -154,7 +248,9 @@ impl Again {
             planted: self.case.planted.as_ref().map(|planted| planted.name()),
             said: &self.said,
             violates: &self.violates,
-            evidence: self.found.as_ref().map_or(&[], |found| &found.evidence),
+            mode: self.mode,
+            evidence: &self.evidence,
+            notes: &self.notes,
             run,
         }
     }
@@ -162,21 +258,32 @@ impl Again {
     /// The folder of the run, named after the file.
     fn write(&self, options: &Options) -> Result<PathBuf, Error> {
         let stem = options.file.file_stem().unwrap_or_default();
-        let contender = match &self.case.planted {
+        let mut contender = match &self.case.planted {
             Some(planted) => format!("redlock+{planted}"),
             None => "redlock".to_owned(),
         };
+        let mut command = format!("redlock-lab replay {}", shell::quoted(&options.file));
+        if self.mode == Mode::Live {
+            contender += "+live";
+            command += " --live";
+        }
         let run = FinishedRun {
             scenario: stem.to_string_lossy().into_owned(),
             contender,
-            mode: Mode::Simulated,
-            command: format!("redlock-lab replay {}", shell::quoted(&options.file)),
-            replay: self.judged.run.replay.clone(),
-            facts: self.case.config.facts(),
-            history: self.judged.run.history.clone(),
-            report: self.judged.report.clone(),
-            breakdown: self.judged.run.failure.as_ref().map(ToString::to_string),
+            mode: self.mode,
+            command,
+            replay: self.replay.clone(),
+            facts: self.facts.clone(),
+            history: self.history.clone(),
+            report: self.report.clone(),
+            breakdown: self.breakdown.clone(),
         };
         Ok(RunFolder::write(&options.runs, &run)?)
     }
+}
+
+fn read(file: &Path) -> Result<(Case, BTreeSet<Checker>), Error> {
+    let name = file.display().to_string();
+    let case = Case::from_toml(&name, &read_text(file)?);
+    case.map_err(|error| Error::wrong(error.to_string()))
 }

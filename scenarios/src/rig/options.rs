@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use simulator::hunt::Planted;
+
 /// Where Debian and others put libfaketime.
 const FOLDERS: [&str; 4] = [
     "/usr/lib/x86_64-linux-gnu/faketime",
@@ -23,6 +25,8 @@ pub struct Options {
     /// libfaketime: what `REDLOCK_LIBFAKETIME` names, else where the package `faketime` puts it. For cases that fault the
     /// clocks of nodes.
     pub faketime: Option<PathBuf>,
+    /// The rule of the client that is switched off in all clients; none by default.
+    pub planted: Option<Planted>,
 }
 
 impl Default for Options {
@@ -40,6 +44,7 @@ impl Default for Options {
             program,
             redis_6_2: found("REDIS_SERVER_6_2", [fetched]),
             faketime: found("REDLOCK_LIBFAKETIME", libraries),
+            planted: None,
         }
     }
 }
@@ -49,6 +54,13 @@ impl Options {
     #[must_use]
     pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = program.into();
+        self
+    }
+
+    /// With a rule of the client switched off.
+    #[must_use]
+    pub fn planted(mut self, planted: Option<Planted>) -> Self {
+        self.planted = planted;
         self
     }
 }

@@ -137,7 +137,7 @@ impl Stage {
             clients.insert(name.clone(), client);
         }
         let socket = guard.folder().join("rig.sock");
-        write_orders(case, watch, socket.clone(), routes, &orders)
+        write_orders(case, options, watch, socket.clone(), routes, &orders)
             .map_err(Error::system("writing the orders"))?;
         let field = Arc::new(Field {
             keys: case.config.facts().lock_keys.into_values().collect(),
@@ -187,6 +187,7 @@ fn nanos(duration: Duration) -> i64 {
 
 fn write_orders(
     case: &Replay,
+    options: &Options,
     watch: Watch,
     socket: PathBuf,
     routes: BTreeMap<HostName, BTreeMap<HostName, u16>>,
@@ -196,6 +197,7 @@ fn write_orders(
         watch,
         seed: case.seed,
         config: case.config.clone(),
+        planted: options.planted.clone(),
         socket,
         routes,
     };

@@ -10,6 +10,7 @@ use simulator::{
     TrueTime,
     clock::{ClockName, ClockSegment},
     history::{EventKind, HostName},
+    hunt::Planted,
     world::WorldConfig,
 };
 
@@ -21,6 +22,8 @@ pub(super) struct Orders {
     pub(super) watch: Watch,
     pub(super) seed: u64,
     pub(super) config: WorldConfig,
+    /// The rule of the client that is switched off, if any.
+    pub(super) planted: Option<Planted>,
     pub(super) socket: PathBuf,
     /// By client, by the host it wants to reach: the port of the link between them.
     pub(super) routes: BTreeMap<HostName, BTreeMap<HostName, u16>>,

@@ -7,7 +7,7 @@ use crate::{
     checkers::{Checker, Report, check_all},
     plan::{Plan, shrink},
     store::Fencing,
-    world::{Run, World, WorldConfig},
+    world::{Replay, Run, WorldConfig},
 };
 
 /// A world, a plan, a seed: the same case has the same history, byte for byte.
@@ -44,15 +44,25 @@ pub struct ShrunkCase {
 }
 
 impl Case {
-    /// Runs and judges it.
-    pub fn judge(&self) -> Judged {
+    /// The world, the plan and the seed: without a rule of the client that is switched off, with one of the store.
+    pub fn replay(&self) -> Replay {
         let mut config = self.config.clone();
         if self.planted.as_ref().is_some_and(Planted::is_of_store) {
             config.fencing = Fencing::Writes;
         }
-        let facts = config.facts();
+        Replay {
+            config,
+            plan: self.plan.clone(),
+            seed: self.seed,
+        }
+    }
+
+    /// Runs and judges it.
+    pub fn judge(&self) -> Judged {
+        let replay = self.replay();
+        let facts = replay.config.facts();
         let sown = Sown::new(self.planted.as_ref());
-        let run = World::new(config, self.plan.clone(), self.seed).run();
+        let run = replay.run();
         drop(sown);
         let report = check_all(&run.history, &facts);
         Judged { run, report }

@@ -17,7 +17,7 @@ mod tally;
 
 pub use self::{
     case::{Case, Judged, ShrunkCase},
-    planted::Planted,
+    planted::{Planted, Sown},
     search::{BATCH, Found, Hunt, Hunted, Pool, Where, hunt},
     setting::setting,
     tally::Tally,

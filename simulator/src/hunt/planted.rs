@@ -86,10 +86,13 @@ impl fmt::Display for Planted {
 }
 
 /// Plants a rule of the client in this thread until dropped.
-pub(super) struct Sown(());
+#[must_use]
+#[derive(Debug)]
+pub struct Sown(());
 
 impl Sown {
-    pub(super) fn new(planted: Option<&Planted>) -> Self {
+    /// Switches `planted` off, or no rule.
+    pub fn new(planted: Option<&Planted>) -> Self {
         #[cfg(feature = "planted-bugs")]
         redlock::planted::plant(
             planted.and_then(|planted| redlock::planted::Bug::named(planted.name())),

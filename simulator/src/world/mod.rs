@@ -21,6 +21,7 @@ mod config;
 mod outcome;
 mod replay;
 mod run;
+mod scale;
 mod stage;
 mod standing;
 

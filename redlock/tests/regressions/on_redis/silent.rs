@@ -159,6 +159,9 @@ async fn readonly_node() {
     connected(&client).await;
     let master = start(1);
     cluster[0].command(&["REPLICAOF", "127.0.0.1", &master[0].port().to_string()]);
+    // Also to a client whose connection is older than that.
+    let facts = &client.preflight().await.nodes[0].facts;
+    assert!(facts.is_err(), "it is reported: {facts:?}");
     for index in 0..5 {
         let lease = client.acquire(format!("r{index}")).await.unwrap();
         let answer = &lease.report().nodes[0].answer;

@@ -15,6 +15,7 @@ use std::{fs, path::PathBuf, pin::pin, task::Poll, time::Duration};
 use simulator::{
     history::HostName,
     host::Place as _,
+    hunt::Sown,
     workload::{self, Activity, Session},
 };
 use tokio::task::LocalSet;
@@ -50,6 +51,8 @@ pub fn work(options: &WorkerOptions) -> Result<(), Error> {
         .enable_all()
         .build()
         .map_err(Error::system("starting a runtime"))?;
+    // All tasks of the client are in this thread.
+    let _sown = Sown::new(orders.planted.as_ref());
     runtime.block_on(async {
         let place = LivePlace::enter(&orders, &host, options.incarnation)?;
         let tasks = LocalSet::new();

@@ -106,7 +106,7 @@ fn skipped(made: &Made) -> String {
     text
 }
 
-/// What was not done exactly as the plans say, with the scenarios.
+/// What was not done exactly as the plans say, with the scenarios: all of them if they are few.
 fn nearly(made: &Made) -> String {
     let mut notes: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for row in &made.rows {
@@ -116,7 +116,11 @@ fn nearly(made: &Made) -> String {
     }
     let lines = notes.into_iter().map(|(note, scenarios)| {
         let scenarios: Vec<_> = scenarios.into_iter().collect();
-        format!("only nearly: {note} (in {})\n", scenarios.join(", "))
+        let named = match scenarios.len() {
+            many @ 6.. => format!("{many} scenarios"),
+            _ => scenarios.join(", "),
+        };
+        format!("only nearly: {note} (in {named})\n")
     });
     lines.collect()
 }

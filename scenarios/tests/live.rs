@@ -83,3 +83,64 @@ impl Lab {
         files.filter(|file| !file.ends_with("runs")).collect()
     }
 }
+
+#[test]
+fn three_scenarios_come_out_on_real_servers_as_in_the_simulator() {
+    let lab = Lab::new();
+    let arguments: Vec<_> = SCENARIOS.into_iter().chain(["--json"]).collect();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = lab.run(&arguments);
+    let (out, err) = (
+        String::from_utf8(stdout).unwrap(),
+        String::from_utf8(stderr).unwrap(),
+    );
+    assert_eq!(status.code(), Some(0), "{out}\n{err}");
+    let said: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(said["live"]["as_expected"], 3, "{said}");
+    assert_eq!(said["live"]["skipped"], 0, "{said}");
+    let runs = said["runs"].as_array().unwrap();
+    for scenario in SCENARIOS {
+        let of: Vec<_> = runs
+            .iter()
+            .filter(|run| run["scenario"] == scenario)
+            .collect();
+        // What the hazard breaks, and what it does not.
+        assert!(of.iter().any(|run| run["outcome"] == "broken"), "{said}");
+        assert!(of.iter().any(|run| run["outcome"] != "broken"), "{said}");
+        for run in of {
+            assert_eq!(run["mode"], "live", "{run}");
+            assert_eq!(run["as_expected"], true, "{run}");
+            assert_eq!(run["outcome"], run["simulated"], "{run}");
+            let kept = lab.0.path().join(run["run"].as_str().unwrap());
+            assert!(kept.join("history.jsonl").is_file(), "{run}");
+        }
+    }
+    lab.has_no_process_left();
+    assert_eq!(lab.left(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn whoever_interrupts_leaves_nothing_behind() {
+    let lab = Lab::new();
+    let mut program = lab.start(&["paused-holder", "--json"]);
+    let until = Instant::now() + PATIENCE;
+    let serves = |line: &str| line.contains("redis-server");
+    while !lab.processes().iter().any(|(_, line)| serves(line)) && Instant::now() < until {
+        std::thread::yield_now();
+    }
+    let id = rustix::process::Pid::from_child(&program);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let mut out = String::new();
+    std::io::Read::read_to_string(program.stdout.as_mut().unwrap(), &mut out).unwrap();
+    let status = program.wait().unwrap();
+    assert_eq!(status.code(), Some(130), "{out}");
+    let said: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(said["ending"], "interrupted", "{said}");
+    // Nothing was made to its end.
+    assert_eq!(said["runs"].as_array().unwrap().len(), 0, "{said}");
+    lab.has_no_process_left();
+    assert_eq!(lab.left(), Vec::<PathBuf>::new());
+}

@@ -15,10 +15,11 @@ use simulator::world::Replay;
 use super::{
     Options, Wanted,
     row::Row,
+    stall::Stalls,
     work::{Made, Skipped, bar, cores},
 };
 use crate::{
-    cli::{Error, interrupt::Interrupt},
+    cli::{Ending, Error, interrupt::Interrupt},
     rig::{self, LiveRun},
     run_folder::Mode,
     runs::{Finished, simulate_all},
@@ -30,6 +31,11 @@ const TTL: Duration = Duration::from_secs(1);
 /// How many runs go on at the same time unless something else is asked for. A run mostly sleeps; with more of them, what two cores do
 /// at the same moment begins to show in the times that scenarios leave between two steps.
 const JOBS: NonZeroUsize = NonZeroUsize::new(3).expect("it is not zero");
+/// A machine that lets one that sleeps wait for so long when it is due was busy with other things: that is half of what a node may take to
+/// answer.
+const STALL: Duration = Duration::from_millis(25);
+/// How often a run is made again because of that.
+const AGAIN: usize = 2;
 
 /// Of the locks of a scenario, those that a live run shows unless others are asked for: the first that it breaks, and the lock as it is
 /// shipped, without and with a resource that checks tokens.
@@ -130,21 +136,17 @@ fn perform(
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     let Some(run) = runs.get(place) else { break };
                     // Nobody listens any more when the loop below panicked.
-                    let _ = tell.send((place, rig::perform(&run.case, rig)));
+                    let _ = tell.send((place, run.perform(options, rig, interrupt)));
                 }
             });
         }
         drop(tell);
-        for (place, run) in told {
+        for (place, row) in told {
             bar.inc(1);
-            let row = match run {
-                Ok(run) => runs[place].row(run, options),
-                // It was cleaned up after, and the command ends because of the signal.
-                Err(rig::Error::Interrupted(_)) if interrupt.asked().is_some() => continue,
-                Err(error) => Err(error.into()),
-            };
             match row {
                 Ok(row) => rows[place] = Some(row),
+                // It was cleaned up after, and the command ends because of the signal.
+                Err(Error::Rig(rig::Error::Interrupted(_))) if interrupt.asked().is_some() => {}
                 Err(error) => {
                     failed.get_or_insert(error);
                     stop.store(true, Ordering::Relaxed);
@@ -182,6 +184,40 @@ impl Wanted<'_> {
 }
 
 impl Live<'_> {
+    /// Performs it. A run in which the machine itself stood still shows nothing if it comes to something else than expected, unless that is a
+    /// violation: it is made again, and the row says so.
+    fn perform(
+        &self,
+        options: &Options,
+        rig: &rig::Options,
+        interrupt: &Interrupt,
+    ) -> Result<Row, Error> {
+        let mut disturbed = Vec::new();
+        loop {
+            let stalls = Stalls::watch();
+            let run = rig::perform(&self.case, rig)?;
+            let stall = stalls.longest();
+            let mut row = self.row(run, options)?;
+            let counts = row.is_as_expected()
+                || row.ending() == Ending::Safety
+                || stall < STALL
+                || disturbed.len() == AGAIN;
+            if counts || interrupt.asked().is_some() {
+                row.notes.append(&mut disturbed);
+                return Ok(row);
+            }
+            let came = match &row.outcome {
+                Ok(outcome) => outcome.to_string(),
+                Err(why) => why.to_string(),
+            };
+            disturbed.push(format!(
+                "made again with {}: the machine stood still for {} ms, and the run came to {came}",
+                row.contender,
+                stall.as_millis()
+            ));
+        }
+    }
+
     fn row(&self, run: LiveRun, options: &Options) -> Result<Row, Error> {
         let Wanted {
             scenario,

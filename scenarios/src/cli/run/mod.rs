@@ -1,12 +1,13 @@
 //! `redlock-lab run`: scenarios with all their locks, compared with what is expected; what runs when no command is given.
 //!
-//! `work` makes the runs in the simulator, and `live` on real servers; `row` is what is kept of each; `table`, `closing` and `json` show
+//! `work` makes the runs in the simulator, and `live` on real servers; with `stall` (whether the machine had time for them); `row` is what is kept of each; `table`, `closing` and `json` show
 //! them.
 
 mod closing;
 mod json;
 mod live;
 mod row;
+mod stall;
 mod table;
 mod work;
 

@@ -30,6 +30,7 @@ use super::{
     link::Links,
     node::{Deed, Node},
     notes::Notes,
+    replication::{self, Pair},
     watch::Watch,
 };
 use crate::live::Error;
@@ -44,6 +45,8 @@ pub(super) struct Field {
     pub(super) names: Hosts,
     pub(super) clients: BTreeMap<HostName, Client>,
     pub(super) nodes: BTreeMap<HostName, Node>,
+    /// The nodes again, where one is the replica of the other.
+    pub(super) pair: Option<Pair>,
     pub(super) store: Storehouse,
     pub(super) network: Arc<Network>,
     pub(super) links: Arc<Links>,
@@ -77,12 +80,24 @@ impl Field {
             .or_else(|| (*name == self.names.store).then_some(&self.store.host))
     }
 
-    /// How often clocks of nodes must be looked after; never when none can be wrong.
+    /// How often [`Field::tick`] is due; never when nothing has to be looked after.
     pub(super) fn ticks(&self) -> Option<Duration> {
-        self.nodes
-            .values()
-            .any(Node::has_a_clock)
+        let clocks = self.nodes.values().any(Node::has_a_clock);
+        let waits = self.pair.as_ref().is_some_and(Pair::is_waiting);
+        let replication = waits.then_some(replication::TICK);
+        clocks
             .then_some(faketime::TICK)
+            .into_iter()
+            .chain(replication)
+            .min()
+    }
+
+    /// Looks after clocks of nodes, and an old master that is to be a replica.
+    pub(super) fn tick(&self) {
+        self.nodes.values().for_each(Node::set_clock);
+        if let Some(pair) = &self.pair {
+            pair.demote(&self.nodes, &self.network, self.watch);
+        }
     }
 
     fn ends(&self, link: &DirectedLink) -> Option<(HostId, HostId)> {
@@ -304,9 +319,20 @@ impl Targets for &Field {
                 };
                 self.on_clocks(hosts, clocks, change);
             }
+            ResolvedFault::Nodes {
+                hosts,
+                fault: NodeFault::Failover { repoint },
+            } => {
+                let pair = self.pair.iter();
+                for (pair, name) in pair.flat_map(|pair| hosts.iter().map(move |name| (pair, name)))
+                {
+                    pair.promote(&self.nodes, name, *repoint);
+                }
+            }
             ResolvedFault::Nodes { hosts, fault } => self.on_nodes(hosts, |node| match fault {
                 NodeFault::FlushAll => node.command(&["FLUSHALL"]),
-                NodeFault::Failover { .. } => node.command(&["REPLICAOF", "NO", "ONE"]),
+                // Done above: it concerns two of them.
+                NodeFault::Failover { .. } => {}
                 NodeFault::ScriptFlush => node.command(&["SCRIPT", "FLUSH"]),
                 NodeFault::ClientPause => node.pause_clients(until.unwrap_or(watch.now())),
                 NodeFault::ReadOnly => node.set_read_only(true),

@@ -64,6 +64,8 @@ pub(super) struct Route {
     pub(super) port: u16,
     /// Whether the server's process runs: nothing is handed to one that does not. Real processes see to that themselves.
     pub(super) gate: watch::Receiver<bool>,
+    /// Whether the client is told when it is connected: our own clients wait for that, and a server that connects to another does not.
+    pub(super) greets: bool,
 }
 
 /// What the nemesis may do to an open connection.
@@ -205,7 +207,7 @@ async fn carry(links: Arc<Links>, route: Route, number: u64, client: TcpStream) 
     let connection = entered.connection.clone();
     let mut broken = connection.broken.subscribe();
     let opened = {
-        let gone = client_gone(&client, &connection);
+        let gone = client_gone(&client, &connection, route.greets);
         tokio::select! {
             biased;
             _ = broken.wait_for(|broken| *broken) => None,
@@ -221,7 +223,7 @@ async fn carry(links: Arc<Links>, route: Route, number: u64, client: TcpStream) 
     let (request, requests) = Way::new(&links, (route.client, server), number);
     let (reply, replies) = Way::new(&links, (server, route.client), number);
     // From here on the client may speak.
-    if client.try_write(&[CONNECTED]).is_err() {
+    if route.greets && client.try_write(&[CONNECTED]).is_err() {
         let _ = upstream.set_zero_linger();
         return;
     }
@@ -243,11 +245,12 @@ async fn carry(links: Arc<Links>, route: Route, number: u64, client: TcpStream) 
 }
 
 /// Resolves when the client hangs up before it is connected. A machine without power does not.
-async fn client_gone(client: &TcpStream, connection: &Connection) {
+async fn client_gone(client: &TcpStream, connection: &Connection, is_greeted: bool) {
     let mut byte = [0];
-    // It says nothing before it is connected, so what can be read is the end.
-    let _ = client.peek(&mut byte).await;
-    if connection.client_silent.load(Ordering::SeqCst) {
+    // Who waits to be greeted says nothing before it is connected, so what can be read is the end.
+    let read = client.peek(&mut byte).await;
+    let speaks = !is_greeted && read.is_ok_and(|read| read > 0);
+    if speaks || connection.client_silent.load(Ordering::SeqCst) {
         std::future::pending::<()>().await;
     }
 }

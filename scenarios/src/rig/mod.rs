@@ -18,7 +18,7 @@
 //! Everything that was started is stopped on every exit, also when the supervisor is killed.
 //!
 //! In reading order: `options`; `possible` (what is refused); `run` (from start to end) with `stage` (what it starts), `hearing`
-//! (what workers say); `field` (how faults are done) with `clocks`, `crew` (clients), `node` (servers, their clocks in `faketime`) and `link` (proxies); `worker` (the
+//! (what workers say); `field` (how faults are done) with `clocks`, `crew` (clients), `node` (servers, their clocks in `faketime`; a replica of one in `replication`) and `link` (proxies); `worker` (the
 //! other end) over `wire`; `watch` (true time) and `notes`.
 
 mod clocks;
@@ -32,6 +32,7 @@ mod node;
 mod notes;
 mod options;
 mod possible;
+mod replication;
 mod run;
 mod stage;
 mod watch;

@@ -51,6 +51,8 @@ struct Settings {
     read_only: bool,
     full: bool,
     lazy: bool,
+    /// Where it reaches its master, if it has one.
+    follows: Option<u16>,
 }
 
 /// What is done to a process.
@@ -197,6 +199,24 @@ impl Node {
         self.command(read_only(on));
     }
 
+    /// The server becomes the replica of whoever listens on this port, or a master; its clients are disconnected, as a Sentinel does.
+    pub(super) fn follow(&self, port: Option<u16>) {
+        self.body.set(|settings| settings.follows = port);
+        let body = self.body.clone();
+        self.commands.queue(move || {
+            body.ask(&follow(port));
+            body.ask(&["CLIENT", "KILL", "TYPE", "normal"].map(str::to_owned));
+        });
+    }
+
+    /// Whether it is a replica that has all that its master has.
+    pub(super) async fn is_synchronised(&self) -> bool {
+        let server = self.body.server.clone();
+        let asked = move || server.info("master_link_status");
+        let status = tokio::task::spawn_blocking(asked).await;
+        status.is_ok_and(|status| status.as_deref() == Some("up"))
+    }
+
     /// The server's memory is full, or no longer.
     pub(super) fn set_full(&self, on: bool) {
         self.body.set(|settings| settings.full = on);
@@ -248,6 +268,9 @@ impl Body {
         for words in again {
             let words: Vec<String> = words.iter().map(ToString::to_string).collect();
             self.ask(&words);
+        }
+        if settings.follows.is_some() {
+            self.ask(&follow(settings.follows));
         }
     }
 
@@ -328,6 +351,14 @@ const fn read_only(on: bool) -> &'static [&'static str] {
     } else {
         &["REPLICAOF", "NO", "ONE"]
     }
+}
+
+fn follow(port: Option<u16>) -> [String; 3] {
+    let words = match port {
+        Some(port) => ["REPLICAOF", "127.0.0.1", &port.to_string()].map(str::to_owned),
+        None => ["REPLICAOF", "NO", "ONE"].map(str::to_owned),
+    };
+    words
 }
 
 const fn full(on: bool) -> &'static [&'static str] {

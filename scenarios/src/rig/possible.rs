@@ -46,6 +46,12 @@ pub(super) fn left_out(case: &Replay) -> Vec<String> {
     notes
 }
 
+/// Whether the second node is a replica of the first.
+pub(super) fn has_replica(case: &Replay) -> bool {
+    let single = case.config.single.as_ref();
+    single.is_some_and(|single| single.replica)
+}
+
 const fn runs_7(case: &Replay) -> bool {
     case.config.server.version.0 >= 7
 }
@@ -85,14 +91,6 @@ fn settings(case: &Replay, options: &Options) -> Vec<String> {
     if server.replica || server.attached_replicas > 0 {
         refuse("replica: every server of a live run is a master without replicas");
     }
-    if case
-        .config
-        .single
-        .as_ref()
-        .is_some_and(|single| single.replica)
-    {
-        refuse("replica: the lock wants a replica that takes over, and nobody promotes one here");
-    }
     if needs_6_2(case) {
         if options.redis_6_2.is_none() {
             refuse("no redis-server 6.2 was found: run scripts/test once, or set REDIS_SERVER_6_2");
@@ -127,6 +125,9 @@ fn fault(case: &Replay, fault: &Fault, _options: &Options) -> Option<String> {
             return (keeps && !lose_data && may_hit_a_node(case, target)).then(|| {
                 "what the disk had not got yet is lost with a machine's power, and a process that is killed on a machine that stays up loses nothing; only with lose_data, or another persistence".to_owned()
             });
+        }
+        Fault::ReadOnly { .. } if has_replica(case) => {
+            return Some("a real server that is made to refuse writes is a replica, and would follow nobody it should".to_owned());
         }
         Fault::ClockStep { target, clocks, .. }
         | Fault::ClockDrift { target, clocks, .. }

@@ -20,7 +20,7 @@ use simulator::{
 use tokio::{sync::oneshot, task::LocalSet};
 
 use super::{
-    crew::Client, error::Error, field::Field, hearing::Heard, node::Node, options::Options,
+    crew::Client, error::Error, field::Field, hearing::Heard, options::Options,
     possible::not_possible, stage::Stage, watch::Watch,
 };
 use crate::live::{
@@ -171,7 +171,7 @@ impl Director {
                 Ok(Heard::Left(host, incarnation)) => self.left(&host, incarnation)?,
                 Ok(Heard::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(broken()),
                 Err(RecvTimeoutError::Timeout) if tick < left => {
-                    self.field.nodes.values().for_each(Node::set_clock);
+                    self.field.tick();
                 }
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
             }

@@ -29,7 +29,8 @@ use super::{
     node::Node,
     notes::Notes,
     options::Options,
-    possible::{left_out, needs_6_2, needs_faketime},
+    possible::{has_replica, left_out, needs_6_2, needs_faketime},
+    replication::Pair,
     watch::{Watch, wall_clock},
     wire::{Orders, line},
 };
@@ -39,6 +40,8 @@ use crate::live::{Error, guard::Guard};
 const UPTIME: Duration = Duration::from_secs(100_000);
 /// How long before the beginning workers are started, so that time begins with clients that are there.
 const LEAD: Duration = Duration::from_millis(400);
+/// How long a replica may take to get its master's data, before that.
+const SYNCHRONISING: Duration = Duration::from_secs(3);
 
 /// Servers, workers, and the guard of the folder they live in. Dropping it ends the workers, then the servers, then the guard,
 /// which removes the folder.
@@ -78,8 +81,10 @@ impl Stage {
             case.config.records_segments,
         ));
         // Time begins with the hosts, which record that they do.
-        let watch = Watch::start(LEAD);
-        let wall = wall_clock().saturating_add(nanos(LEAD));
+        let has_replica = has_replica(case);
+        let lead = LEAD + SYNCHRONISING.saturating_mul(has_replica.into());
+        let watch = Watch::start(lead);
+        let wall = wall_clock().saturating_add(nanos(lead));
         let fakes = needs_faketime(case);
         let make = |name: &HostName, errs: bool| {
             let (rate, offset_us) = case.config.clock_error(case.seed, name);
@@ -95,6 +100,10 @@ impl Stage {
             let node = Node::new(host, server, clock, lazy, watch, notes.clone());
             nodes.insert(name.clone(), node);
         }
+        let pair = match has_replica {
+            true => Some(Pair::begin(&links, &nodes, watch, LEAD).await?),
+            false => None,
+        };
         let store = Storehouse {
             host: make(&names.store, true),
             gate: watch::Sender::new(true),
@@ -124,6 +133,7 @@ impl Stage {
                     server: server.clone(),
                     port,
                     gate,
+                    greets: true,
                 };
                 let listening = links.listen(route).await;
                 ports.insert(
@@ -144,6 +154,7 @@ impl Stage {
             names,
             clients,
             nodes,
+            pair,
             store,
             network,
             links,
@@ -211,7 +222,11 @@ async fn start_servers(
     options: &Options,
     guard: &Guard,
 ) -> Result<Vec<Server>, Error> {
-    let settings = server_options(&case.config.server).parent_folder(guard.folder());
+    let mut settings = server_options(&case.config.server).parent_folder(guard.folder());
+    if has_replica(case) {
+        // It would wait for more replicas.
+        settings = settings.config("repl-diskless-sync-delay", "0");
+    }
     let old = options.redis_6_2.clone().filter(|_| needs_6_2(case));
     let library = options.faketime.clone().filter(|_| needs_faketime(case));
     let mut each = Vec::new();

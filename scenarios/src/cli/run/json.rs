@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{row::Row, work::Made};
+use super::{closing::Count, row::Row, work::Made};
 use crate::{cli::Ending, run_folder::Mode, scenario::Outcome};
 
 /// One object; fields are only ever added to it.
@@ -16,6 +16,8 @@ pub(super) struct Json {
     runs: Vec<JsonRun>,
     /// Scenarios that did not run live, with the reason.
     skipped: Vec<String>,
+    /// Of a live run: how many scenarios came out how.
+    live: Option<Count>,
     /// Expectations of locks that are not here yet.
     pending: usize,
 }
@@ -40,7 +42,7 @@ struct JsonRun {
     run: String,
 }
 
-pub(super) fn of(made: &Made, pending: usize, ending: Ending) -> Json {
+pub(super) fn of(made: &Made, live: bool, pending: usize, ending: Ending) -> Json {
     Json {
         command: "run",
         format: 1,
@@ -48,7 +50,8 @@ pub(super) fn of(made: &Made, pending: usize, ending: Ending) -> Json {
         exit_code: ending.code(),
         as_expected: made.rows.iter().all(Row::is_as_expected),
         runs: made.rows.iter().map(run).collect(),
-        skipped: made.skipped.clone(),
+        skipped: made.skipped.iter().map(ToString::to_string).collect(),
+        live: live.then(|| Count::of(made)),
         pending,
     }
 }

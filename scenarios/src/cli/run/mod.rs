@@ -1,10 +1,13 @@
 //! `redlock-lab run`: scenarios with all their locks, compared with what is expected; what runs when no command is given.
 //!
-//! `work` makes the runs, in the simulator on all cores or live one after the other; `row` is what is kept of each; `table` and `json` show
+//! `work` makes the runs in the simulator, and `live` on real servers; with `stall` (whether the machine had time for them); `row` is what is kept of each; `table`, `closing` and `json` show
 //! them.
 
+mod closing;
 mod json;
+mod live;
 mod row;
+mod stall;
 mod table;
 mod work;
 
@@ -40,7 +43,8 @@ pub(super) struct Options {
     /// On real redis-server processes, which it starts itself, with a TTL of a second; beside the simulator's verdicts.
     #[arg(long)]
     live: bool,
-    /// How many runs go on at the same time; as many as there are cores, and one live, if it is not given.
+    /// How many runs go on at the same time; as many as there are cores, and 3 live, if it is not given. Live runs mostly sleep, but those
+    /// that disturb each other come to wrong verdicts: on a busy machine, fewer are better.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
     /// Where runs are kept, a folder each, for `explain` and for analysis.
@@ -73,18 +77,21 @@ pub(super) fn run(options: &Options) -> Result<Ending, Error> {
     }
     let interrupt = Interrupt::listen()?;
     let made = if options.live {
-        work::live(&wanted, options, &interrupt)?
+        live::live(&scenarios, &wanted, options, &interrupt)?
     } else {
         work::simulated(&wanted, options, &interrupt)?
     };
     let ending = interrupt.asked().unwrap_or_else(|| ending(&made.rows));
     if options.json {
-        print_json(&json::of(&made, pending(&scenarios), ending))?;
+        print_json(&json::of(&made, options.live, pending(&scenarios), ending))?;
         return Ok(ending);
     }
     let terminal = Terminal::stdout();
     print(&table::of(&scenarios, &made, terminal))?;
-    print(&closing(&scenarios, &wanted, &made, options))?;
+    print(&closing::of(&scenarios, &wanted, &made, options))?;
+    if options.live && made.rows.is_empty() {
+        note("nothing ran: all of these scenarios are skipped on real servers");
+    }
     Ok(ending)
 }
 
@@ -96,7 +103,7 @@ impl Options {
             let contenders = contenders.filter(|it| it.exists() && self.locks.has(*it));
             let mut contenders: Vec<_> = contenders.collect();
             if self.live && self.locks.is_any() {
-                contenders = work::taught_live(scenario, &contenders);
+                contenders = live::taught(scenario, &contenders);
             }
             for contender in contenders {
                 let last = self.seed.saturating_add(u64::from(self.seeds.get()));
@@ -129,45 +136,4 @@ fn ending(rows: &[Row]) -> Ending {
 fn pending(scenarios: &[Scenario]) -> usize {
     let expected = scenarios.iter().flat_map(|it| it.head.verdicts.keys());
     expected.filter(|contender| !contender.exists()).count()
-}
-
-fn closing(
-    scenarios: &[Scenario],
-    wanted: &[Wanted<'_>],
-    made: &work::Made,
-    options: &Options,
-) -> String {
-    let mut text = String::new();
-    for row in made.rows.iter().filter(|row| !row.is_as_expected()) {
-        text += &format!("{}\n", row.told());
-    }
-    for skipped in &made.skipped {
-        text += &format!("skipped: {skipped}\n");
-    }
-    let wrong = made.rows.iter().filter(|row| !row.is_as_expected()).count();
-    let what = if options.live { "live" } else { "simulated" };
-    text += &format!(
-        "{} {what} runs of {} scenarios",
-        made.rows.len(),
-        scenarios.len()
-    );
-    text += &match wrong {
-        0 => ", all as expected".to_owned(),
-        wrong => format!(", {wrong} not as expected"),
-    };
-    let left = wanted
-        .len()
-        .saturating_sub(made.rows.len() + made.skipped.len());
-    if left > 0 {
-        text += &format!("; {left} not made");
-    }
-    let pending = pending(scenarios);
-    if pending > 0 {
-        text += &format!("; {pending} expectations wait for locks that are not here yet");
-    }
-    text += &format!(".\nKept in {}\n", options.runs.display());
-    if options.live && made.rows.is_empty() {
-        note("nothing ran: all of these scenarios are skipped on real servers");
-    }
-    text
 }

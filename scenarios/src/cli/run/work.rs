@@ -1,16 +1,15 @@
-//! Makes the runs.
+//! Makes the runs in the simulator, and keeps runs.
 
-use std::{num::NonZeroUsize, path::PathBuf, sync::atomic::AtomicBool, thread, time::Duration};
+use std::{fmt, num::NonZeroUsize, path::PathBuf, sync::atomic::AtomicBool, thread};
 
 use indicatif::ProgressBar;
 
 use super::{Options, Wanted, row::Row};
 use crate::{
     cli::{Error, interrupt::Interrupt, output::progress},
-    rig,
     run_folder::{FinishedRun, Mode, RunFolder},
     runs::{Finished, Job, simulate_all},
-    scenario::{Contender, Outcome, Scenario, outcome::Inconclusive},
+    scenario::{Contender, outcome::Inconclusive},
 };
 
 /// What was made.
@@ -18,12 +17,28 @@ use crate::{
 pub(super) struct Made {
     /// In the order in which it was wanted.
     pub(super) rows: Vec<Row>,
-    /// What cannot be made, each with its reason.
-    pub(super) skipped: Vec<String>,
+    /// What cannot be made.
+    pub(super) skipped: Vec<Skipped>,
 }
 
-/// The TTL of live runs.
-const LIVE_TTL: Duration = Duration::from_secs(1);
+/// What does not run on real servers.
+#[derive(Clone, Debug)]
+pub(super) struct Skipped {
+    pub(super) scenario: String,
+    /// None: no lock of this scenario does.
+    pub(super) contender: Option<Contender>,
+    pub(super) why: String,
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.scenario)?;
+        if let Some(contender) = self.contender {
+            write!(f, " with {contender}")?;
+        }
+        write!(f, ": {}", self.why)
+    }
+}
 
 /// Makes the runs in the simulator, several at a time.
 ///
@@ -36,10 +51,7 @@ pub(super) fn simulated(
     interrupt: &Interrupt,
 ) -> Result<Made, Error> {
     let jobs: Vec<_> = wanted.iter().map(Wanted::job).collect();
-    let threads = options
-        .jobs
-        .or_else(|| thread::available_parallelism().ok());
-    let threads = threads.unwrap_or(NonZeroUsize::MIN);
+    let threads = options.jobs.unwrap_or_else(cores);
     let bar = bar(jobs.len(), "simulating");
     let stop = AtomicBool::new(false);
     let mut rows: Vec<Option<Row>> = vec![None; jobs.len()];
@@ -67,47 +79,17 @@ pub(super) fn simulated(
     }
 }
 
-/// Of the locks of a scenario, those that a live run shows unless others are asked for: the first that it breaks, and the lock as it is shipped,
-/// without and with a resource that checks tokens.
-pub(super) fn taught_live(scenario: &Scenario, contenders: &[Contender]) -> Vec<Contender> {
-    let broken = |it: &&Contender| scenario.head.verdicts.get(it) == Some(&Outcome::Broken);
-    let first = contenders.iter().find(broken).copied();
-    let shown = |it: &Contender| {
-        Some(*it) == first || matches!(it, Contender::Redlock | Contender::RedlockFenced)
-    };
-    contenders.iter().copied().filter(shown).collect()
+/// How many runs of the simulator can go on at the same time.
+pub(super) fn cores() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Makes the runs on real servers, one after the other, each beside the simulator's.
-///
-/// # Errors
-///
-/// When servers or workers cannot be started, or a run cannot be kept.
-pub(super) fn live(
-    wanted: &[Wanted<'_>],
-    options: &Options,
-    interrupt: &Interrupt,
-) -> Result<Made, Error> {
-    let bar = bar(wanted.len(), "on real servers");
-    let mut made = Made::default();
-    for one in wanted {
-        if interrupt.asked().is_some() {
-            break;
-        }
-        bar.set_message(format!("{} with {}", one.scenario.name, one.contender));
-        one.live(options, &mut made)?;
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(made)
-}
-
-fn bar(length: usize, what: &'static str) -> ProgressBar {
+pub(super) fn bar(length: usize, what: &'static str) -> ProgressBar {
     progress(Some(u64::try_from(length).unwrap_or(u64::MAX)), what)
 }
 
 impl<'a> Wanted<'a> {
-    fn job(&self) -> Job<'a> {
+    pub(super) fn job(&self) -> Job<'a> {
         Job {
             scenario: self.scenario,
             contender: self.contender,
@@ -115,39 +97,21 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    fn row(&self, finished: &Finished, mode: Mode, kept: PathBuf) -> Row {
+    pub(super) fn row(&self, finished: &Finished, mode: Mode, kept: PathBuf) -> Row {
         Row::new(self.scenario, self.contender, mode, finished, kept)
     }
 
-    fn live(&self, options: &Options, made: &mut Made) -> Result<(), Error> {
-        let name = &self.scenario.name;
-        let mut skip = |why: &str| {
-            let skipped = format!("{name} with {}: {why}", self.contender);
-            made.skipped.push(skipped);
-        };
-        if let Some(why) = &self.scenario.head.live.skip {
-            skip(why);
-            return Ok(());
-        }
-        let case = self.scenario.case_at(self.contender, self.seed, LIVE_TTL);
-        let rig = rig::Options::default();
-        let impossible = rig::not_possible(&case, &rig);
-        if !impossible.is_empty() {
-            skip(&impossible.join("; "));
-            return Ok(());
-        }
-        let run = rig::perform(&case, &rig).map_err(Error::from)?;
-        let facts = self.scenario.facts(self.contender, &case, run.facts);
-        let finished = Finished::judged(case, facts, run.history);
-        let kept = self.keep(&finished, Mode::Live, options)?;
-        let mut row = self.row(&finished, Mode::Live, kept);
-        row.simulated = Some(self.job().simulate().judgement.outcome);
-        row.notes = run.skipped;
-        made.rows.push(row);
-        Ok(())
-    }
-
-    fn keep(&self, finished: &Finished, mode: Mode, options: &Options) -> Result<PathBuf, Error> {
+    /// Writes the run's folder.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub(super) fn keep(
+        &self,
+        finished: &Finished,
+        mode: Mode,
+        options: &Options,
+    ) -> Result<PathBuf, Error> {
         let live = match mode {
             Mode::Simulated => "",
             Mode::Live => " --live",

@@ -45,6 +45,7 @@ impl Lab {
                 server: hosts[2].clone(),
                 port,
                 gate: watch::Sender::new(true).subscribe(),
+                greets: true,
             };
             *taken = links.listen(route).await.unwrap();
         }

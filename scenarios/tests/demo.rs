@@ -198,7 +198,7 @@ fn figure(output: &str, line: &str) -> u64 {
 /// The whole script of faults in eight seconds. It shows that the fence is put to the test each time, and holds.
 #[test]
 fn a_run_shows_what_it_promises_and_leaves_nothing_behind() {
-    let mut lab = Lab::start(&["demo", "--seconds", "8", "--plain", "--seed", "7"]);
+    let mut lab = Lab::start(&["--seconds", "8", "--plain", "--seed", "7"]);
     lab.wait_for(STOPPED_HOLDER);
     lab.wait_for("goes on after");
     lab.wait_for("is restarted empty");

@@ -173,7 +173,7 @@ fn faults_that_hit_nobody_are_refused() {
     refused(
         &change("\"client-1\"", "\"client-9\""),
         "[[fault]]",
-        &["no host called `client-9`", "did you mean `client-1`?"],
+        &["no host called `client-9`", "did you mean `client-"],
     );
     refused(
         &change("\"client-1\"", "\"node-9\""),
@@ -182,8 +182,8 @@ fn faults_that_hit_nobody_are_refused() {
     );
     refused(
         &change("\"client-1\"", "\"holdr\""),
-        "\"holdr\"",
-        &["neither a host", "nor a role", "holder"],
+        "[[fault]]",
+        &["no host called `holdr`", "did you mean `holder`?"],
     );
     refused(
         &change("start_ttls = 0.05\nduration", "start_ttls = 3\nduration"),
@@ -220,8 +220,10 @@ fn ended(text: &str, came: &str) -> i32 {
         "1 not as expected",
     ];
     ran.says(code, &parts);
-    lab.run(&["explain", "target/runs/it/redlock/0"])
-        .says(0, &["run it again: redlock-lab run"]);
+    lab.run(&["explain", "target/runs/it/redlock/0"]).says(
+        0,
+        &["run it again: redlock-lab run ./it.toml --contender redlock --seed 0"],
+    );
     code
 }
 
@@ -324,7 +326,7 @@ fn a_new_scenario_runs_and_overwrites_nothing() {
             .complains(&["cannot be the name of a scenario", "small letters"]);
     }
     lab.run(&["new", "x", "--to", "mine.toml"])
-        .complains(&["mine.toml/x", "part of the path is a file"]);
+        .complains(&["mine.toml", "something else has that name"]);
 }
 
 #[test]
@@ -446,7 +448,7 @@ fn colours_are_for_those_who_want_them() {
     write(&lab, "sleeper.toml", SLEEPER);
     for arguments in [
         &["run", "./sleeper.toml"][..],
-        &["explain", "target/runs/sleeper/redlock"],
+        &["explain", "sleeper/redlock"],
     ] {
         let run = |variables: &[&str]| {
             let mut command = lab.command(arguments);

@@ -55,6 +55,7 @@ pub(crate) fn reason(error: &io::Error) -> String {
         }
         Kind::IsADirectory => "it is a folder, and a file is wanted",
         Kind::NotADirectory => "a part of the path is a file, and a folder is wanted",
+        Kind::AlreadyExists => "something else has that name; choose another, or remove it",
         Kind::InvalidData => "it is not text",
         _ => return error.to_string(),
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets::NOTHING};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
 use serde::Serialize;
 
 use super::{
@@ -65,6 +65,10 @@ pub(super) fn run(options: &Options) -> Result<Ending, Error> {
     for scenario in &scenarios {
         let Scenario { name, head, .. } = scenario;
         table.add_row([name.as_str(), &head.title, &head.tags.join(", ")]);
+    }
+    // A name is to be copied, so it stays in one piece.
+    if let Some(names) = table.column_mut(0) {
+        names.set_constraint(ColumnConstraint::ContentWidth);
     }
     print(&format!(
         "{table}\n\n{} scenarios; `redlock-lab show NAME` tells one\n",

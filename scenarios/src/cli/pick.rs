@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, builder::PossibleValuesParser};
+use clap::{Args, CommandFactory as _, builder::PossibleValuesParser};
 
-use super::{Error, names::did_you_mean};
+use super::{
+    Cli, Error,
+    names::{did_you_mean, nearest},
+};
 use crate::{
     catalogue,
     scenario::{Contender, Scenario},
@@ -109,9 +112,17 @@ fn one(asked: &str, known: &[Scenario]) -> Result<Vec<Scenario>, Error> {
         return Ok(vec![file(path)?]);
     }
     let names = known.iter().map(|scenario| scenario.name.as_str());
+    let mut guess = did_you_mean(asked, names);
+    if guess.is_empty() {
+        // Whatever comes first and is no command is taken for a scenario.
+        let program = Cli::command();
+        let commands = program.get_subcommands().filter(|it| !it.is_hide_set());
+        if let Some(command) = nearest(asked, commands.map(clap::Command::get_name)) {
+            guess = format!("; did you mean the command \"{command}\"?");
+        }
+    }
     Err(Error::wrong(format!(
-        "no scenario is called {asked:?}{}; `redlock-lab list` shows all, and a file is given by its path",
-        did_you_mean(asked, names)
+        "no scenario is called {asked:?}{guess}; `redlock-lab list` shows all, and a file is given by its path"
     )))
 }
 

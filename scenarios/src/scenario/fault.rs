@@ -16,6 +16,7 @@ use super::{contender::Contender, ttls::Ttls};
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(extend("unevaluatedProperties" = false))]
 pub struct Fault {
     /// When, for how long, for whom.
     #[serde(flatten)]

@@ -4,9 +4,9 @@
 //! fields are errors. `redlock-lab new NAME` writes a template with a comment on every field, and
 //! `redlock-lab schema` the JSON Schema with which editors complete the fields.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,10 +18,15 @@ use super::{
 
 /// A scenario: one hazard, and what each lock does about it.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+// Not `deny_unknown_fields`, which does not go with `flatten`: reading looks at the two parts one after the other.
+#[schemars(extend("unevaluatedProperties" = false))]
 pub struct Scenario {
     /// Its name: that of its file, without `.toml`.
     #[serde(skip)]
     pub name: String,
+    /// The file that it was read from, as it was given; none if it is of the catalogue.
+    #[serde(skip)]
+    pub origin: Option<PathBuf>,
     /// All but the faults.
     #[serde(flatten)]
     pub head: Head,
@@ -66,10 +71,11 @@ pub struct Head {
     pub sometimes: Vec<Goal>,
     /// What must have been seen besides, by contender.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<Contender, Vec<String>>")]
+    #[schemars(schema_with = "goals_by_contender")]
     pub sometimes_of: BTreeMap<Contender, Vec<Goal>>,
     /// What each contender is expected to come to, whatever the seed. A run that comes to anything else fails, in both directions: a hazard
     /// that no longer shows is as wrong as a new violation. Contenders that are not named do not run.
+    #[schemars(schema_with = "outcomes_by_contender")]
     pub verdicts: BTreeMap<Contender, Outcome>,
     /// How it runs on real servers.
     #[serde(default)]
@@ -77,6 +83,21 @@ pub struct Head {
 }
 
 pub use simulator::truth::Goal;
+
+/// A table with a field for every contender: editors complete those, and mark others.
+fn by_contender(of: &Schema) -> Schema {
+    let names = Contender::ALL.map(Contender::name);
+    let fields: BTreeMap<_, _> = names.into_iter().map(|name| (name, of)).collect();
+    json_schema!({ "type": "object", "properties": fields, "additionalProperties": false })
+}
+
+fn outcomes_by_contender(generator: &mut SchemaGenerator) -> Schema {
+    by_contender(&generator.subschema_for::<Outcome>())
+}
+
+fn goals_by_contender(generator: &mut SchemaGenerator) -> Schema {
+    by_contender(&generator.subschema_for::<Vec<String>>())
+}
 
 const fn second() -> u64 {
     1_000
@@ -248,6 +269,7 @@ pub struct Live {
     /// Why it does not; it does if this is missing.
     pub skip: Option<String>,
     /// What contenders are expected to come to where that differs from the simulator.
+    #[schemars(schema_with = "outcomes_by_contender")]
     pub verdicts: BTreeMap<Contender, Outcome>,
     /// Why that differs.
     pub because: Option<String>,

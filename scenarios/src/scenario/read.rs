@@ -12,6 +12,8 @@ use toml::{
     de::{DeTable, DeValue, Error},
 };
 
+use crate::files::reason;
+
 use super::{
     contender::Contender,
     fault::{Fault, Kind, When},
@@ -23,7 +25,7 @@ use super::{
 #[non_exhaustive]
 pub enum ScenarioError {
     /// It could not be read.
-    #[error("{file}: {source}")]
+    #[error("{file}: cannot read it: {}", reason(.source))]
     Io {
         /// Which file.
         file: String,
@@ -45,7 +47,11 @@ impl Scenario {
         let file = path.display().to_string();
         let name = path.file_stem().unwrap_or(path.as_os_str());
         match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Self::parse(&name.to_string_lossy(), &file, &text)?),
+            Ok(text) => {
+                let mut scenario = Self::parse(&name.to_string_lossy(), &file, &text)?;
+                scenario.origin = Some(path.to_owned());
+                Ok(scenario)
+            }
             Err(source) => Err(ScenarioError::Io { file, source }),
         }
     }
@@ -86,6 +92,7 @@ fn scenario(name: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Scena
     let faults = faults.map_or_else(Vec::new, |faults| read_faults(faults, problems));
     let scenario = Scenario {
         name: name.to_owned(),
+        origin: None,
         head: head?,
         faults,
     };
@@ -170,7 +177,19 @@ fn read_kind(
 }
 
 fn problem(error: &Error, otherwise: Range<usize>) -> Problem {
-    Problem::new(error.span().unwrap_or(otherwise), error.message(), "")
+    let problem = Problem::new(error.span().unwrap_or(otherwise), error.message(), "");
+    problem.with_help(guess(error.message()))
+}
+
+/// What may have been meant by a word that is none of those that the message lists.
+fn guess(message: &str) -> Option<String> {
+    let unknown = ["unknown field ", "unknown variant "];
+    let listed = unknown.iter().find_map(|it| message.strip_prefix(it))?;
+    let mut words = listed.split('`').skip(1).step_by(2);
+    let typed = words.next()?;
+    let known: Vec<_> = words.collect();
+    // All of them are in the message already.
+    did_you_mean(typed, &known).filter(|help| help.starts_with("did you mean"))
 }
 
 /// Where the fields are that are checked against each other.
@@ -281,9 +300,27 @@ impl Scenario {
                 "expected one of every contender that is named elsewhere",
             );
         }
+        self.check_times(problems);
         if problems.is_empty() {
             self.check_plans(problems);
         }
+    }
+
+    /// A fault that begins when the world heals never happens.
+    fn check_times(&self, problems: &mut Vec<Problem>) {
+        let length = self.head.length_ttls;
+        let late = |fault: &&Fault| fault.when.start_ttls >= length;
+        problems.extend(self.faults.iter().filter(late).map(|fault| {
+            let start = fault.when.start_ttls.count();
+            Problem::new(
+                fault.at.clone(),
+                format!("this fault begins at {start} TTLs, when the world has healed already"),
+                format!(
+                    "expected `start_ttls` below `length_ttls`, {}",
+                    length.count()
+                ),
+            )
+        }));
     }
 
     /// The plan of each contender, by the rules of plans; and that each fault hits somebody in one of them.

@@ -44,7 +44,10 @@ fn flags_that_make_no_sense_are_explained() {
         &["hunt", "--time-limit", "soon"],
         &["--time-limit", "90s, 10m, 2h"],
     );
-    says(&["hnut"], &["hnut", "similar", "'hunt'"]);
+    says(
+        &["hnut"],
+        &["\"hnut\"", "did you mean the command \"hunt\"?"],
+    );
     says(&["hunt", "--keep-gong"], &["--keep-gong", "--keep-going"]);
     says(&["replay"], &["<FILE>"]);
     says(&["merge"], &["<FILE>"]);

@@ -7,4 +7,5 @@ mod hunt;
 mod lab;
 mod others;
 mod replay;
+mod scenarios;
 mod signals;

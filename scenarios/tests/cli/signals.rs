@@ -1,4 +1,4 @@
-//! Searches that are interrupted, and those that are killed.
+//! Searches that are interrupted, and those that are killed; catalogues that are interrupted.
 #![expect(
     clippy::disallowed_methods,
     reason = "these tests run programs on real time, apart from any runtime"
@@ -105,4 +105,36 @@ fn a_killed_search_goes_on_where_it_was() {
     }
     lab.run(&[SEARCH, &["to"]].concat()).says(0, &["40 plans"]);
     assert_eq!(fs::read_to_string(lab.record("to")).unwrap(), expected);
+}
+
+#[test]
+fn an_interrupted_run_tells_what_was_done_and_keeps_it() {
+    let lab = Lab::new();
+    let child = lab
+        .command(&["run", "--jobs", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + PATIENCE;
+    let first = lab.path("target/runs/all-node-clocks-set-back");
+    while !first.exists() {
+        assert!(Instant::now() < until, "nothing was run");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    ran.says(
+        130,
+        &[
+            "all-node-clocks-set-back",
+            "all as expected; ",
+            "not made",
+            "Kept in target/runs",
+        ],
+    );
+    let histories = |name: &&String| name.ends_with("history.jsonl");
+    let kept = lab.files("target/runs").keys().filter(histories).count();
+    let told = format!("{kept} simulated runs");
+    assert!(kept > 0 && ran.out.contains(&told), "{told}:\n{}", ran.out);
 }

@@ -59,14 +59,22 @@ impl Default for Options {
     }
 }
 
-/// What of a run is worth a picture of its own: where its gravest violation, or its closest call, is. `None` when all of it fits one
-/// picture, with a letter for every lease, or nothing stands out.
+/// What of a run is worth a picture of its own: where its gravest violation, or its closest call, is. `None` when nothing stands out,
+/// or all of the run fits one picture, with a letter for every lease, and is little longer than what stands out.
+///
+/// Of a short run only what came late stands out: a violation, or a write that the store refused. Leases that came after one
+/// another are seen best beside all others.
 pub fn focus(history: &History, facts: &Facts, report: Option<&Report>) -> Option<Interval> {
     let truth = Truth::new(history, facts);
-    if truth.leases.len() <= rows::LETTERS {
-        return None;
+    let plot = Plot::of(&truth, report)?;
+    let span = plot.span();
+    if truth.leases.len() > rows::LETTERS {
+        return Some(span);
     }
-    Some(Plot::of(&truth, report)?.span())
+    let is_violated = report.is_some_and(|report| report.violations().next().is_some());
+    let stands_out = is_violated || plot.late.is_some();
+    let shown = span.end.min(history.end()).since(span.start);
+    (stands_out && shown * 3 < history.end().since_start() * 2).then_some(span)
 }
 
 /// Draws a run. With a report, its violations are marked and told below.

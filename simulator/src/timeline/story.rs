@@ -36,11 +36,16 @@ pub fn story(history: &History, facts: &Facts, report: Option<&Report>, width: u
 fn lock(truth: &Truth<'_>) -> String {
     let facts = truth.facts;
     let ttl = seconds(TrueTime::from_millis(facts.ttl_ms));
+    let written = match (facts.quorum, facts.nodes.len()) {
+        (1, 1) => "the server (a node) has written down its name".to_owned(),
+        (1, several) => format!("one of {several} servers (nodes) has written down its name"),
+        (quorum, several) => {
+            format!("{quorum} of {several} servers (nodes) have written down its name")
+        }
+    };
     format!(
-        "A lock decides which client may work; a client holds it when {} of {} servers (nodes) have written down its name, and for \
-         {ttl} at most, less a little for clocks that are wrong.",
-        facts.quorum,
-        facts.nodes.len(),
+        "A lock decides which client may work; a client holds it when {written}, and for {ttl} at most, less a little for clocks that \
+         are wrong."
     )
 }
 

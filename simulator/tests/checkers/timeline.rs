@@ -131,6 +131,11 @@ fn of_many_leases_those_of_the_violation_are_seen() {
         None
     );
     for turn in 0..40 {
+        if turn == 3 {
+            let few = focus(&long.history(), &long.facts, Some(&long.report()));
+            let few = few.expect("what follows is worth no columns");
+            assert!(few.contains(ms(3_700)) && few.end < ms(15_000), "{few}");
+        }
         let at = 20_000 + turn * 100;
         let lease = format!("E{turn}");
         long.acquire(&lease, at..=at + 10);

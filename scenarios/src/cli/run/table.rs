@@ -39,7 +39,7 @@ pub(super) fn of(scenarios: &[Scenario], made: &Made, terminal: Terminal) -> Str
         }
         let letters = contenders.iter().map(|contender| {
             let rows = cells.get(&(scenario.name.as_str(), *contender));
-            rows.map_or_else(|| "·".to_owned(), |rows| cell(rows, terminal.colour))
+            rows.map_or_else(|| "·".to_owned(), |rows| cell(rows))
         });
         table.add_row(std::iter::once(scenario.name.clone()).chain(letters));
     }
@@ -47,11 +47,34 @@ pub(super) fn of(scenarios: &[Scenario], made: &Made, terminal: Terminal) -> Str
         column.set_cell_alignment(CellAlignment::Center);
         column.set_padding((0, 1));
     }
-    format!("{table}\n\n{}\n", legend(&contenders, made))
+    let mut text = table.to_string();
+    if terminal.colour {
+        text = painted(&text);
+    }
+    format!("{text}\n\n{}\n", legend(&contenders, made))
+}
+
+/// The same table in colours. They come when all columns are laid out, as colours have no width.
+fn painted(table: &str) -> String {
+    let (head, rows) = table.split_once('\n').unwrap_or((table, ""));
+    let mut text = head.to_owned();
+    for row in rows.lines() {
+        text.push('\n');
+        let mut is_name = true;
+        for part in row.split_inclusive(' ') {
+            let cell = part.trim_end();
+            if cell.is_empty() || std::mem::take(&mut is_name) {
+                text += part;
+            } else {
+                text += &format!("\x1b[{}m{cell}\x1b[0m{}", colour(cell), &part[cell.len()..]);
+            }
+        }
+    }
+    text
 }
 
 /// The letters of all seeds, once each; with `!` and what was expected if that is something else.
-fn cell(rows: &[&Row], colour: bool) -> String {
+fn cell(rows: &[&Row]) -> String {
     let mut letters: Vec<String> = Vec::new();
     for row in rows {
         let came = row.outcome.as_ref().map_or('?', |outcome| outcome.letter());
@@ -68,18 +91,19 @@ fn cell(rows: &[&Row], colour: bool) -> String {
             letters.push(letter);
         }
     }
-    let text = letters.join(",");
-    if !colour {
-        return text;
-    }
-    let code = match &*text {
+    letters.join(",")
+}
+
+/// What a terminal is told for a cell.
+fn colour(text: &str) -> &'static str {
+    match text {
         _ if text.contains('!') => "1;41;37",
         _ if text.contains('X') => "31",
         _ if text.contains('F') => "33",
         _ if text.contains(['L', 'D']) => "35",
+        "·" => "2",
         _ => "32",
-    };
-    format!("\x1b[{code}m{text}\x1b[0m")
+    }
 }
 
 fn legend(contenders: &[Contender], made: &Made) -> String {

@@ -6,7 +6,7 @@ use indicatif::ProgressBar;
 
 use super::{Options, Wanted, row::Row};
 use crate::{
-    cli::{Error, interrupt::Interrupt, output::progress},
+    cli::{Error, interrupt::Interrupt, output::progress, shell},
     run_folder::{FinishedRun, Mode, RunFolder},
     runs::{Finished, Job, simulate_all},
     scenario::{Contender, outcome::Inconclusive},
@@ -116,6 +116,10 @@ impl<'a> Wanted<'a> {
             Mode::Simulated => "",
             Mode::Live => " --live",
         };
+        let asked = match &self.scenario.origin {
+            Some(file) => shell::quoted(file),
+            None => self.scenario.name.clone(),
+        };
         let breakdown = match &finished.judgement.outcome {
             Err(why @ Inconclusive::Failed(_)) => Some(why.to_string()),
             _ => None,
@@ -128,8 +132,8 @@ impl<'a> Wanted<'a> {
             },
             mode,
             command: format!(
-                "redlock-lab run {} --contender {} --seed {}{live}",
-                self.scenario.name, self.contender, self.seed
+                "redlock-lab run {asked} --contender {} --seed {}{live}",
+                self.contender, self.seed
             ),
             replay: finished.replay.clone(),
             facts: finished.facts.clone(),

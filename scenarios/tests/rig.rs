@@ -53,6 +53,7 @@ fn config(safety_ms: u64, work_ms: u64) -> WorldConfig {
         clocks: ClockErrors {
             rate_error_ppm: 0,
             wall_offset_us: 0,
+            ..ClockErrors::default()
         },
         redlock: RedlockSettings {
             ttl_ms: 1_000,

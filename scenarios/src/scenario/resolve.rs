@@ -204,7 +204,6 @@ impl Head {
                 lock.backoff_ttls.least.millis(ttl).max(1),
                 lock.backoff_ttls.most.millis(ttl).max(1),
             ),
-            ..RedlockSettings::default()
         }
     }
 }

@@ -214,7 +214,7 @@ impl Live<'_> {
         loop {
             let stalls = Stalls::watch();
             let run = rig::perform(&self.case, rig)?;
-            let stall = stalls.longest();
+            let stall = stalls.longest().max(run.late);
             let mut row = self.row(run, options)?;
             let counts = row.is_as_expected()
                 || row.ending() == Ending::Safety

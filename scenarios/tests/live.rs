@@ -7,7 +7,6 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -68,11 +67,8 @@ impl Lab {
 
     #[track_caller]
     fn has_no_process_left(&self) {
-        let until = Instant::now() + PATIENCE;
         // Whoever was killed is there for a moment more.
-        while !self.processes().is_empty() && Instant::now() < until {
-            std::thread::yield_now();
-        }
+        wait_until(|| self.processes().is_empty());
         assert_eq!(self.processes(), []);
     }
 
@@ -81,6 +77,18 @@ impl Lab {
         let files = fs::read_dir(self.0.path()).unwrap();
         let files = files.map(|file| file.unwrap().path());
         files.filter(|file| !file.ends_with("runs")).collect()
+    }
+}
+
+/// Returns when it is so, or after a long time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a real program is waited for in real time"
+)]
+fn wait_until(is_so: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -126,11 +134,8 @@ fn three_scenarios_come_out_on_real_servers_as_in_the_simulator() {
 fn whoever_interrupts_leaves_nothing_behind() {
     let lab = Lab::new();
     let mut program = lab.start(&["paused-holder", "--json"]);
-    let until = Instant::now() + PATIENCE;
     let serves = |line: &str| line.contains("redis-server");
-    while !lab.processes().iter().any(|(_, line)| serves(line)) && Instant::now() < until {
-        std::thread::yield_now();
-    }
+    wait_until(|| lab.processes().iter().any(|(_, line)| serves(line)));
     let id = rustix::process::Pid::from_child(&program);
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     let mut out = String::new();

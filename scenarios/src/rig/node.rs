@@ -354,11 +354,10 @@ const fn read_only(on: bool) -> &'static [&'static str] {
 }
 
 fn follow(port: Option<u16>) -> [String; 3] {
-    let words = match port {
+    match port {
         Some(port) => ["REPLICAOF", "127.0.0.1", &port.to_string()].map(str::to_owned),
         None => ["REPLICAOF", "NO", "ONE"].map(str::to_owned),
-    };
-    words
+    }
 }
 
 const fn full(on: bool) -> &'static [&'static str] {

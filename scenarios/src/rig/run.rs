@@ -28,6 +28,9 @@ use crate::live::{
     signals::{Interrupt, Signals},
 };
 
+/// How long before the beginning workers are started, so that time begins with clients that are there; longer where that does not do.
+const LEAD: Duration = Duration::from_millis(400);
+const LONGEST_LEAD: Duration = Duration::from_secs(6);
 /// How long it may take until all that was begun is ended, after the safety phase.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -40,6 +43,8 @@ pub struct LiveRun {
     pub facts: Facts,
     /// What was not done as the plan says, or only nearly, a line each.
     pub skipped: Vec<String>,
+    /// How late the latest of all faults was: that is the machine's doing.
+    pub late: Duration,
 }
 
 /// Runs a case on real servers: blocks for as long as the case lasts. Not to be called inside of a tokio runtime.
@@ -63,16 +68,24 @@ pub fn perform(case: &Replay, options: &Options) -> Result<LiveRun, Error> {
 
 async fn supervise(case: &Replay, options: &Options) -> Result<LiveRun, Error> {
     let mut signals = Signals::new()?;
-    let (tell, heard) = mpsc::channel();
-    let setting = Stage::set(case, options, &tell);
-    let stage = tokio::select! {
-        biased;
-        interrupt = signals.next() => return Err(interrupted(interrupt)),
-        stage = setting => stage?,
+    let mut lead = LEAD;
+    let (stage, tell, heard) = loop {
+        let (tell, heard) = mpsc::channel();
+        let setting = Stage::set(case, options, lead, &tell);
+        let stage = tokio::select! {
+            biased;
+            interrupt = signals.next() => return Err(interrupted(interrupt)),
+            stage = setting => stage?,
+        };
+        for client in stage.field.clients.values() {
+            client.spawn()?;
+        }
+        // On a machine that is busy time would begin without those who are to live in it.
+        if stage.watch.lead() >= LEAD / 4 || lead >= LONGEST_LEAD {
+            break (stage, tell, heard);
+        }
+        lead *= 2;
     };
-    for client in stage.field.clients.values() {
-        client.spawn()?;
-    }
     let director = Director {
         field: stage.field.clone(),
         recorder: stage.recorder.clone(),
@@ -94,7 +107,7 @@ async fn supervise(case: &Replay, options: &Options) -> Result<LiveRun, Error> {
     // It is gone already when it has ended.
     let _ = tell.send(Heard::Stop);
     let _ = director.join();
-    ended?;
+    let late = ended?;
     Ok(LiveRun {
         history: stage.history(),
         facts: Facts {
@@ -102,6 +115,7 @@ async fn supervise(case: &Replay, options: &Options) -> Result<LiveRun, Error> {
             ..case.config.facts()
         },
         skipped: stage.field.notes.take(),
+        late,
     })
 }
 
@@ -124,7 +138,9 @@ struct Director {
 }
 
 impl Director {
-    fn direct(mut self, plan: Plan, config: &WorldConfig) -> Result<(), Error> {
+    /// Returns how late it was at most.
+    fn direct(mut self, plan: Plan, config: &WorldConfig) -> Result<Duration, Error> {
+        let mut late = Duration::ZERO;
         let field = self.field.clone();
         let heal = TrueTime::from(config.safety());
         let mut nemesis = Nemesis::new(plan, config.safety(), &*field, self.recorder.clone());
@@ -135,6 +151,7 @@ impl Director {
             if now >= heal {
                 break;
             }
+            late = late.max(now.since(due));
             nemesis.act(now);
         }
         nemesis.end_all(self.watch.now());
@@ -154,7 +171,7 @@ impl Director {
             let note = format!("the cluster was not put into service: {why}");
             field.notes.add(note);
         }
-        Ok(())
+        Ok(late)
     }
 
     /// Listens until then.

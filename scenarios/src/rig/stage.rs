@@ -38,8 +38,6 @@ use crate::live::{Error, guard::Guard};
 
 /// What the other clocks of a host show as the run begins.
 const UPTIME: Duration = Duration::from_secs(100_000);
-/// How long before the beginning workers are started, so that time begins with clients that are there.
-const LEAD: Duration = Duration::from_millis(400);
 /// How long a replica may take to get its master's data, before that.
 const SYNCHRONISING: Duration = Duration::from_secs(3);
 
@@ -63,10 +61,11 @@ impl Drop for Stage {
 }
 
 impl Stage {
-    /// Starts everything but the workers. Inside of a task set, which serves the links and the store.
+    /// Starts everything but the workers, for a run that begins after `lead`. Inside of a task set, which serves the links and the store.
     pub(super) async fn set(
         case: &Replay,
         options: &Options,
+        lead: Duration,
         tell: &Sender<Heard>,
     ) -> Result<Self, Error> {
         let guard = Arc::new(Guard::start(&options.program)?);
@@ -82,9 +81,9 @@ impl Stage {
         ));
         // Time begins with the hosts, which record that they do.
         let has_replica = has_replica(case);
-        let lead = LEAD + SYNCHRONISING.saturating_mul(has_replica.into());
-        let watch = Watch::start(lead);
-        let wall = wall_clock().saturating_add(nanos(lead));
+        let whole = lead + SYNCHRONISING.saturating_mul(has_replica.into());
+        let watch = Watch::start(whole);
+        let wall = wall_clock().saturating_add(nanos(whole));
         let fakes = needs_faketime(case);
         let make = |name: &HostName, errs: bool| {
             let (rate, offset_us) = case.config.clock_error(case.seed, name);
@@ -101,7 +100,7 @@ impl Stage {
             nodes.insert(name.clone(), node);
         }
         let pair = match has_replica {
-            true => Some(Pair::begin(&links, &nodes, watch, LEAD).await?),
+            true => Some(Pair::begin(&links, &nodes, watch, lead).await?),
             false => None,
         };
         let store = Storehouse {

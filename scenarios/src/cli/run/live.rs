@@ -34,6 +34,8 @@ const JOBS: NonZeroUsize = NonZeroUsize::new(3).expect("it is not zero");
 /// A machine that lets one that sleeps wait for so long when it is due was busy with other things: that is half of what a node may take to
 /// answer.
 const STALL: Duration = Duration::from_millis(25);
+/// How much earlier than clients what is there from the beginning comes: more than the machine is late as a rule.
+const HEAD_START: Duration = Duration::from_millis(25);
 /// How often a run is made again because of that.
 const AGAIN: usize = 2;
 
@@ -161,6 +163,21 @@ fn perform(
     }
 }
 
+/// A fault that begins when the first client does is there when the first client comes. In the simulator faults come first; here both
+/// would race.
+fn give_head_start(case: &mut Replay) {
+    let clients = case.config.parts.iter().map(|part| part.start_ms);
+    let Some(first) = clients.min().map(Duration::from_millis) else {
+        return;
+    };
+    for window in &mut case.plan.windows {
+        if window.start == first {
+            window.start = window.start.saturating_sub(HEAD_START);
+            window.duration = window.duration.map(|length| length + HEAD_START);
+        }
+    }
+}
+
 impl Wanted<'_> {
     /// What is to be performed, or why it cannot be.
     fn case(&self, rig: &rig::Options) -> Result<Replay, Skipped> {
@@ -175,7 +192,8 @@ impl Wanted<'_> {
         if let Some(why) = &self.scenario.head.live.skip {
             return Err(skipped(why));
         }
-        let case = self.scenario.case_at(self.contender, self.seed, TTL);
+        let mut case = self.scenario.case_at(self.contender, self.seed, TTL);
+        give_head_start(&mut case);
         match &*rig::not_possible(&case, rig) {
             [] => Ok(case),
             reasons => Err(skipped(&reasons.join("; "))),
@@ -196,7 +214,7 @@ impl Live<'_> {
         loop {
             let stalls = Stalls::watch();
             let run = rig::perform(&self.case, rig)?;
-            let stall = stalls.longest();
+            let stall = stalls.longest().max(run.late);
             let mut row = self.row(run, options)?;
             let counts = row.is_as_expected()
                 || row.ending() == Ending::Safety

@@ -23,12 +23,6 @@ pub(super) async fn preflight(shared: &Shared) -> Preflight {
     let mut nodes = Vec::with_capacity(shared.nodes.len());
     let answers = future::join_all(asked).await;
     for ((facts, probe), name) in answers.into_iter().zip(&shared.names) {
-        // What a connection was told when it was made may be long past: a server that has become a replica since closes none.
-        let (facts, probe) = match probe {
-            Some(Err(reason)) => (facts.and(Err(reason)), None),
-            Some(Ok(probe)) => (facts, Some(probe)),
-            None => (facts, None),
-        };
         let run_id = probe.as_ref().and_then(|probe| probe.run_id.clone());
         let same_server = run_id.as_ref().and_then(|id| servers.get(id).cloned());
         if let Some(run_id) = run_id {
@@ -50,11 +44,11 @@ pub(super) async fn preflight(shared: &Shared) -> Preflight {
     Preflight::new(shared.config.quorum(), nodes)
 }
 
-/// What a node says of its configuration, over a connection of its own; `None` when it says nothing in time.
-async fn probe(shared: &Shared, node: &Arc<dyn Node>) -> Option<Result<Probe, Reason>> {
+/// A node that cannot be asked about its configuration says why over its other connection.
+async fn probe(shared: &Shared, node: &Arc<dyn Node>) -> Option<Probe> {
     let most = shared.runtime.sleep(LONGEST_LOOK);
     match future::select(node.probe(), most).await {
-        Either::Left((probe, _)) => Some(probe),
+        Either::Left((probe, _)) => probe.ok(),
         Either::Right(_) => None,
     }
 }

@@ -8,6 +8,7 @@
 //! a profile that knows one kind more draws the others as before.
 
 mod beyond;
+mod companions;
 mod profile;
 mod stream;
 mod tame;
@@ -67,7 +68,7 @@ pub fn just_beyond(
     if plan.windows.len() < breaking.len() || !exactly(&plan) {
         return None;
     }
-    let around_it = beyond::companions(which, &breaking, assumed, facts);
+    let around_it = companions::windows(which, &breaking, assumed, facts);
     let plan = compose(plan.windows, around_it, profile, exactly);
     // What could add to the break would make it more than a little.
     let around = within(seed, profile, assumed, facts)

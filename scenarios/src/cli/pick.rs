@@ -3,11 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _, builder::PossibleValuesParser};
+use simulator::plan::file::nearest;
 
-use super::{
-    Cli, Error,
-    names::{did_you_mean, nearest},
-};
+use super::{Cli, Error, names::did_you_mean};
 use crate::{
     catalogue,
     scenario::{Contender, Scenario},

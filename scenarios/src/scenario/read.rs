@@ -5,7 +5,7 @@ use std::{ops::Range, path::Path};
 use serde::Deserialize as _;
 use simulator::plan::{
     Plan,
-    file::{FileError, Problem, did_you_mean},
+    file::{FileError, Problem, did_you_mean, nearest},
 };
 use toml::{
     Spanned,
@@ -187,9 +187,8 @@ fn guess(message: &str) -> Option<String> {
     let listed = unknown.iter().find_map(|it| message.strip_prefix(it))?;
     let mut words = listed.split('`').skip(1).step_by(2);
     let typed = words.next()?;
-    let known: Vec<_> = words.collect();
     // All of them are in the message already.
-    did_you_mean(typed, &known).filter(|help| help.starts_with("did you mean"))
+    nearest(typed, words).map(|meant| format!("did you mean `{meant}`?"))
 }
 
 /// Where the fields are that are checked against each other.

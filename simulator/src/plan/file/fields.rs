@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     error::{FileError, Problem},
+    names::did_you_mean,
     value::Value,
 };
 
@@ -159,17 +160,4 @@ impl<'a> Fields<'a> {
 
     /// Ends without looking at what is left: when the table is already reported as a whole.
     pub fn abandon(self) {}
-}
-
-/// "did you mean …?", or which words there are when none is near.
-pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
-    let nearest = known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    if nearest.0 > 0.8 {
-        return Some(format!("did you mean `{}`?", nearest.1));
-    }
-    let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-    Some(format!("there are {}", known.join(", ")))
 }

@@ -6,11 +6,13 @@
 
 mod error;
 mod fields;
+mod names;
 mod number;
 mod value;
 
 pub use self::{
     error::{FileError, Problem},
-    fields::{Fields, did_you_mean, read},
+    fields::{Fields, read},
+    names::{did_you_mean, nearest},
     value::Value,
 };

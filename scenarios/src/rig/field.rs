@@ -283,17 +283,7 @@ impl Field {
 /// The run's own clock is read again for what is recorded: what is done takes time.
 impl Targets for &Field {
     fn playing(&self, role: Role) -> Vec<HostName> {
-        self.names.playing(role).unwrap_or_else(|| match role {
-            Role::Holder => self
-                .activity
-                .holder()
-                .map(|(host, _)| host)
-                .into_iter()
-                .collect(),
-            Role::NextWaiter => self.activity.next_waiter().into_iter().collect(),
-            Role::QuorumOfHolder => self.holding(),
-            _ => self.holding().into_iter().take(1).collect(),
-        })
+        self.activity.playing(role, &self.names, || self.holding())
     }
 
     fn apply(&self, _now: TrueTime, fault: &ResolvedFault, until: Option<TrueTime>) {

@@ -173,17 +173,7 @@ impl<T: Targets> Nemesis<T> {
 
 impl Targets for Victims {
     fn playing(&self, role: Role) -> Vec<HostName> {
-        self.names.playing(role).unwrap_or_else(|| match role {
-            Role::Holder => self
-                .activity
-                .holder()
-                .map(|(host, _)| host)
-                .into_iter()
-                .collect(),
-            Role::NextWaiter => self.activity.next_waiter().into_iter().collect(),
-            Role::QuorumOfHolder => self.holding(),
-            _ => self.holding().into_iter().take(1).collect(),
-        })
+        self.activity.playing(role, &self.names, || self.holding())
     }
 
     fn apply(&self, now: TrueTime, fault: &ResolvedFault, _until: Option<TrueTime>) {

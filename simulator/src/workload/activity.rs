@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     history::{EventKind, HostName, LeaseId, Operation, OperationId, Outcome},
+    plan::{Hosts, Role},
     time::TrueTime,
 };
 
@@ -147,6 +148,21 @@ impl Activity {
                 Some(entry.host.clone())
             }
             _ => None,
+        })
+    }
+
+    /// Who plays a role at the moment. `holding` says which nodes hold the holder's key, in order; it is asked only when that matters.
+    pub fn playing(
+        &self,
+        role: Role,
+        hosts: &Hosts,
+        holding: impl FnOnce() -> Vec<HostName>,
+    ) -> Vec<HostName> {
+        hosts.playing(role).unwrap_or_else(|| match role {
+            Role::Holder => self.holder().map(|(host, _)| host).into_iter().collect(),
+            Role::NextWaiter => self.next_waiter().into_iter().collect(),
+            Role::QuorumOfHolder => holding(),
+            _ => holding().into_iter().take(1).collect(),
         })
     }
 

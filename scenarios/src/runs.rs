@@ -16,6 +16,11 @@ use crate::scenario::{
     outcome::{Inconclusive, Judgement},
 };
 
+/// How many runs of the simulator can go on at the same time: one for each processor that this process may use.
+pub fn at_once() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 /// A run that is to be made.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {

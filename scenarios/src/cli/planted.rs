@@ -21,7 +21,10 @@ use super::{
     hunt::region,
     output::{note, print},
 };
-use crate::files::{make_folder, write_whole};
+use crate::{
+    files::{make_folder, write_whole},
+    runs,
+};
 
 /// So many windows at most are few enough to read.
 const FEW_WINDOWS: usize = 3;
@@ -91,11 +94,6 @@ pub(super) fn run(options: &Options) -> Result<Ending, Error> {
 }
 
 impl Options {
-    fn jobs(&self) -> NonZeroUsize {
-        let processors = || std::thread::available_parallelism().ok();
-        self.jobs.or_else(processors).unwrap_or(NonZeroUsize::MIN)
-    }
-
     fn profiles(&self) -> Vec<Profile> {
         if !self.profile.is_empty() {
             let named = self.profile.iter();
@@ -141,7 +139,7 @@ impl Options {
                 seeds: from..self.plans,
                 region,
                 planted: Some(planted.clone()),
-                threads: self.jobs(),
+                threads: self.jobs.unwrap_or_else(runs::at_once),
                 stops_early: true,
                 steers: false,
             });

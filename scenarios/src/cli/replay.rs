@@ -123,9 +123,6 @@ pub(super) fn run(options: &Options) -> Result<Ending, Error> {
     Ok(ending)
 }
 
-/// The TTL of live runs.
-const LIVE_TTL: Duration = Duration::from_secs(1);
-
 impl Again {
     fn simulated(file: &Path) -> Result<Self, Error> {
         let (case, said) = read(file)?;
@@ -149,7 +146,7 @@ impl Again {
     /// The first live run that violates something that the file says, or the last one; why it cannot be made.
     fn live(options: &Options) -> Result<Result<Self, Vec<String>>, Error> {
         let (case, said) = read(&options.file)?;
-        let replay = case.replay().at_ttl(LIVE_TTL);
+        let replay = case.replay().at_ttl(rig::LIVE_TTL);
         let rig = rig::Options::default().planted(case.planted.clone());
         let impossible = rig::not_possible(&replay, &rig);
         if !impossible.is_empty() {

@@ -41,7 +41,7 @@ mod worker;
 
 pub use self::{
     error::Error,
-    options::Options,
+    options::{LIVE_TTL, Options},
     possible::not_possible,
     run::{LiveRun, perform},
     worker::{WorkerOptions, work},

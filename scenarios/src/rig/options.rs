@@ -1,8 +1,15 @@
 //! How cases are run live.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use simulator::hunt::Planted;
+
+/// The TTL at which files are run on real servers: long enough that what a machine of two cores is late by, some milliseconds, is
+/// little beside it, and short enough for a catalogue to end within minutes.
+pub const LIVE_TTL: Duration = Duration::from_secs(1);
 
 /// Where Debian and others put libfaketime.
 const FOLDERS: [&str; 4] = [

@@ -9,8 +9,7 @@ use super::{
     region,
     search::{Search, Shard},
 };
-use crate::built::Build;
-use crate::cli::Error;
+use crate::{built::Build, cli::Error, runs};
 
 /// So many plans are drawn when nothing else is said.
 const USUAL_PLANS: u64 = 200;
@@ -121,8 +120,7 @@ impl Options {
     }
 
     pub(super) fn jobs(&self) -> NonZeroUsize {
-        let processors = || std::thread::available_parallelism().ok();
-        self.jobs.or_else(processors).unwrap_or(NonZeroUsize::MIN)
+        self.jobs.unwrap_or_else(runs::at_once)
     }
 
     pub(super) const fn time_limit(&self) -> Option<Duration> {

@@ -16,18 +16,16 @@ use super::{
     Options, Wanted,
     row::Row,
     stall::Stalls,
-    work::{Made, Skipped, bar, cores},
+    work::{Made, Skipped, bar},
 };
 use crate::{
     cli::{Ending, Error, interrupt::Interrupt},
     rig::{self, LiveRun},
     run_folder::Mode,
-    runs::{Finished, simulate_all},
+    runs::{Finished, at_once, simulate_all},
     scenario::{Contender, Outcome, Scenario, outcome::Inconclusive},
 };
 
-/// The TTL of live runs.
-const TTL: Duration = Duration::from_secs(1);
 /// How many runs go on at the same time unless something else is asked for. A run mostly sleeps; with more of them, what two cores do
 /// at the same moment begins to show in the times that scenarios leave between two steps.
 const JOBS: NonZeroUsize = NonZeroUsize::new(3).expect("it is not zero");
@@ -111,7 +109,7 @@ fn simulate(runs: &mut [Live<'_>], interrupt: &Interrupt) {
     let jobs: Vec<_> = runs.iter().map(|run| run.wanted.job()).collect();
     let bar = bar(jobs.len(), "simulating");
     let stop = AtomicBool::new(false);
-    simulate_all(&jobs, cores(), &stop, |place, finished| {
+    simulate_all(&jobs, at_once(), &stop, |place, finished| {
         bar.inc(1);
         runs[place].simulated = Some(finished.judgement.outcome);
         stop.store(interrupt.asked().is_some(), Ordering::Relaxed);
@@ -192,7 +190,9 @@ impl Wanted<'_> {
         if let Some(why) = &self.scenario.head.live.skip {
             return Err(skipped(why));
         }
-        let mut case = self.scenario.case_at(self.contender, self.seed, TTL);
+        let mut case = self
+            .scenario
+            .case_at(self.contender, self.seed, rig::LIVE_TTL);
         give_head_start(&mut case);
         match &*rig::not_possible(&case, rig) {
             [] => Ok(case),

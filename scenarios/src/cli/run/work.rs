@@ -1,6 +1,6 @@
 //! Makes the runs in the simulator, and keeps runs.
 
-use std::{fmt, num::NonZeroUsize, path::PathBuf, sync::atomic::AtomicBool, thread};
+use std::{fmt, num::NonZeroUsize, path::PathBuf, sync::atomic::AtomicBool};
 
 use indicatif::ProgressBar;
 
@@ -8,7 +8,7 @@ use super::{Options, Wanted, row::Row};
 use crate::{
     cli::{Error, interrupt::Interrupt, output::progress, shell},
     run_folder::{FinishedRun, Mode, RunFolder},
-    runs::{Finished, Job, simulate_all},
+    runs::{Finished, Job, at_once, simulate_all},
     scenario::{Contender, outcome::Inconclusive},
 };
 
@@ -51,7 +51,7 @@ pub(super) fn simulated(
     interrupt: &Interrupt,
 ) -> Result<Made, Error> {
     let jobs: Vec<_> = wanted.iter().map(Wanted::job).collect();
-    let threads = options.jobs.unwrap_or_else(cores);
+    let threads = options.jobs.unwrap_or_else(at_once);
     let bar = bar(jobs.len(), "simulating");
     let stop = AtomicBool::new(false);
     let mut rows: Vec<Option<Row>> = vec![None; jobs.len()];
@@ -77,11 +77,6 @@ pub(super) fn simulated(
             skipped: Vec::new(),
         }),
     }
-}
-
-/// How many runs of the simulator can go on at the same time.
-pub(super) fn cores() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 pub(super) fn bar(length: usize, what: &'static str) -> ProgressBar {

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::LocalBoxFuture};
 use redlock::{
-    AcquireError, Answer, Connector, Drift, ExtendError, Lease, Redlock as Client, Runtime,
-    protocol::Reading,
+    AcquireError, AdmitError, Answer, Connector, Drift, ExtendError, Lease, Redlock as Client,
+    Runtime, protocol::Reading,
 };
 use serde::{Deserialize, Serialize};
 
@@ -183,10 +183,12 @@ impl Redlock {
 impl Contender for Redlock {
     fn deploy(&self) -> LocalBoxFuture<'_, Result<(), String>> {
         async {
-            self.client
-                .admit_new_cluster()
-                .await
-                .map_err(|error| error.to_string())
+            match self.client.admit_new_cluster().await {
+                // A try before may have admitted some nodes and failed at another. What is in service is left alone: the
+                // others vote by themselves after a quarantine.
+                Ok(()) | Err(AdmitError::NotNew { .. }) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            }
         }
         .boxed_local()
     }

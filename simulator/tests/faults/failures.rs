@@ -4,9 +4,9 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use redlock::Runtime as _;
 use simulator::{
-    history::EventKind,
+    history::{EventKind, Outcome},
     workload::Session,
-    world::{Failure, Replay, Run, World},
+    world::{Failure, Replay, Run, World, WorldConfig},
 };
 
 use crate::lab::{config, fault, name, of, pause_ms, plan, program_of, until};
@@ -244,6 +244,32 @@ fn a_cluster_that_nobody_can_deploy_is_stuck_too() {
         "{shown}"
     );
     assert!(shown.contains("node-1 does not vote"), "{shown}");
+}
+
+/// A node dies while the cluster is admitted, node after node; as it is back, those before it are admitted already, and the cluster is not
+/// new any more. The operator leaves it alone, and who was left out votes by itself after a quarantine.
+#[test]
+fn a_cluster_that_was_admitted_in_part_goes_into_service() {
+    for at_ms in (0..400).step_by(10) {
+        // Longer than the client asks one node for.
+        let crash = fault("crash", "target='node-3'\nlose_data=true", at_ms, 4_000);
+        let config = WorldConfig {
+            nodes: 3,
+            ..config(2)
+        };
+        let run = World::new(config, plan(&crash), 7).run();
+        assert!(run.stuck.is_none(), "crashed at {at_ms} ms: {run}");
+        let acquired = run.history.events().iter().any(|event| {
+            matches!(
+                &event.kind,
+                EventKind::Return {
+                    outcome: Outcome::Acquired { .. },
+                    ..
+                }
+            )
+        });
+        assert!(acquired, "crashed at {at_ms} ms: {run}");
+    }
 }
 
 /// What is not whole as a run ends is said: here it ends in the middle of its faults, by a panic.

@@ -61,6 +61,7 @@ macro_rules! for_each_behaviour {
             memory_loss::a_flushed_node_does_not_vote: Setup::nodes(3);
             memory_loss::restarted_nodes_vote_after_max_ttl: Setup::nodes(3);
             memory_loss::flushed_nodes_vote_after_max_ttl: Setup::nodes(3);
+            memory_loss::an_idle_client_ends_a_quarantine: Setup::nodes(3);
             memory_loss::a_node_restarted_with_its_data_confirms_and_does_not_vote: Setup::nodes(3).with_disks();
             memory_loss::only_a_new_cluster_is_admitted: Setup::nodes(3);
             memory_loss::an_unknown_cluster_is_quarantined: Setup::nodes(3);

@@ -69,6 +69,32 @@ pub async fn flushed_nodes_vote_after_max_ttl(cluster: &Cluster) {
     votes_after_max_ttl(cluster, &client, start).await;
 }
 
+/// Nobody acquires anything while nodes are quarantined. A client that is there and does nothing measures the time and proves
+/// it by itself: whoever comes then finds nodes that vote.
+pub async fn an_idle_client_ends_a_quarantine(cluster: &Cluster) {
+    let idle = cluster.admitted(cluster.brief()).await;
+    let before = idle.acquire("r").await.unwrap();
+    assert!(before.release().await.freed);
+    let start = cluster.runtime().monotonic();
+    for node in cluster.all() {
+        cluster.nodes().kill(node);
+        cluster.nodes().start(node);
+    }
+    // Each of these has measured nothing, and is gone before it could.
+    let late = || cluster.brief().build().unwrap();
+    let max_ttl = cluster.nodes().short_ttl();
+    cluster.pass(max_ttl).await;
+    cluster
+        .until_asked("a quorum votes", async || {
+            late().preflight().await.is_ready()
+        })
+        .await;
+    let waited = cluster.since(start);
+    assert!(waited >= max_ttl, "{waited:?} of {max_ttl:?}");
+    assert!(late().try_acquire("r").await.unwrap().is_some());
+    drop(idle);
+}
+
 async fn votes_after_max_ttl(cluster: &Cluster, client: &Redlock, start: std::time::Duration) {
     let lease = client.acquire("r").await.unwrap();
     let waited = cluster.since(start);

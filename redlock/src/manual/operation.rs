@@ -43,7 +43,8 @@
 //! client has measured `max_ttl` (and half a percent, for its clock's drift) on the slowest of its own
 //! clocks: the node's clock alone is not believed, because it steps just after boot. Any client that
 //! runs measures, whether or not it acquires anything: clients look at their nodes every 10 s, or every
-//! third of `max_ttl` if that is shorter, and again when the time is up.
+//! third of `max_ttl` if that is shorter, and again when the time is up, which ends the quarantine for
+//! everybody.
 //!
 //! Each client measures from when *it* first heard of the quarantine. If no client ran meanwhile, or
 //! the one that measured ended, the others go on from where they are: a client that starts a minute

@@ -37,6 +37,11 @@ impl Faults {
         !self.held && !self.paused
     }
 
+    /// Whether a client that looks at the server is told what it finds.
+    pub(super) const fn answers(&self) -> bool {
+        !self.refusing && !self.losing && self.delivers()
+    }
+
     pub(super) fn script(&mut self, scripted: Scripted) {
         self.scripted.push_back(scripted);
     }

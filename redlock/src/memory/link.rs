@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -24,7 +24,10 @@ use super::{
 };
 use crate::{
     node::{Reply, Request, Verb},
-    protocol::{Answer, Drift, OwnerToken, Reading, Reason, quarantine::Wait},
+    protocol::{
+        Answer, Drift, OwnerToken, Reason,
+        quarantine::{Wait, look_after},
+    },
     runtime::Runtime,
     settings::Settings,
 };
@@ -34,7 +37,7 @@ pub(super) struct Link {
     pub(super) settings: Arc<Settings>,
     pub(super) runtime: Arc<dyn Runtime>,
     drift: Drift,
-    pub(super) wake: Notify,
+    wake: Notify,
     state: Mutex<LinkState>,
 }
 
@@ -53,6 +56,10 @@ struct LinkState {
     granted: BTreeMap<OwnerToken, u64>,
     /// The quarantine that this client measures.
     wait: Wait<u64>,
+    /// When it is expected to be over, and the server is looked at although nobody acquires.
+    look_at: Option<Duration>,
+    /// Nobody has a handle any more.
+    closed: bool,
     /// Whether the server had a guard record when it last answered.
     known: bool,
     /// Per stripe, the highest counter that the server has reached since it was last quarantined.
@@ -120,6 +127,7 @@ impl Link {
         {
             state.break_off(&mut pass);
         }
+        let looks = server.faults.answers();
         if server.faults.refusing {
             state.refuse(now, &mut pass);
         } else {
@@ -129,11 +137,18 @@ impl Link {
             if server.faults.delivers() {
                 state.execute(now, &mut server, &self.settings);
             }
+            if looks && state.look_at.is_some_and(|at| now >= at) {
+                self.look(&mut state, &mut server, proof);
+            }
         }
-        state.deliver(now, &clocks, &self.drift, &mut pass);
+        state.deliver(now, self, &mut pass);
         state.expire_releases(now, &mut pass);
-        pass.next = state.next_event(now, server.faults.delivers(), follow_up);
-        pass.idle = state.is_idle() && pass.answers.is_empty();
+        // A server that does not answer is looked at when it does again.
+        let look_at = state.look_at.filter(|_| looks);
+        let next = state.next_event(server.faults.delivers(), follow_up);
+        let next = next.into_iter().chain(look_at).min();
+        pass.next = next.map(|at| at.saturating_sub(now));
+        pass.idle = state.is_idle() && look_at.is_none() && pass.answers.is_empty();
         // Under the same lock as the look at the queue: whoever submits next starts a new task.
         state.served = !pass.idle;
         pass
@@ -145,15 +160,36 @@ impl Link {
     /// The connections broke, and this client's is made again at once.
     pub(super) fn greet(&self, store: &mut Store, now: u64) {
         let mut state = lock(&self.state);
-        if let Some(quarantine) = store.greet(&self.settings, state.known, now) {
-            state.hear(&quarantine, &self.runtime.read_clocks(), &self.drift);
+        if let Some(quarantine) = store.watch(&self.settings, state.known, None, now) {
+            state.hear(&quarantine, self);
         }
     }
 
     /// The server was looked at. Returns how long its quarantine lasts as far as this client knows.
     pub(super) fn hear(&self, quarantine: &Quarantine) -> Duration {
-        let clocks = self.runtime.read_clocks();
-        lock(&self.state).hear(quarantine, &clocks, &self.drift)
+        lock(&self.state).hear(quarantine, self)
+    }
+
+    /// The quarantine should be over, and nobody came to acquire: the proof is given without that.
+    fn look(&self, state: &mut LinkState, server: &mut ServerState, proof: Option<u64>) {
+        state.look_at = None;
+        let now = server.now();
+        let store = &mut server.store;
+        match store.watch(&self.settings, state.known, proof, now) {
+            Some(quarantine) => {
+                state.hear(&quarantine, self);
+            }
+            None => state.votes(),
+        }
+    }
+
+    /// Nobody will submit any more, nor does anybody want to know whether the server votes.
+    pub(super) fn close(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        state.look_at = None;
+        drop(state);
+        self.wake.notify_one();
     }
 }
 
@@ -293,14 +329,13 @@ impl LinkState {
     }
 
     /// Hands over the replies that have come back.
-    fn deliver(&mut self, now: Duration, clocks: &Reading, drift: &Drift, pass: &mut Pass) {
+    fn deliver(&mut self, now: Duration, link: &Link, pass: &mut Pass) {
         while let Some((call, (mut answer, quarantine))) = pop_due(&mut self.replies, now) {
             if let Some(quarantine) = quarantine {
-                let remaining = self.hear(&quarantine, clocks, drift);
+                let remaining = self.hear(&quarantine, link);
                 answer = Answer::Quarantined { remaining };
             } else if matches!(answer, Answer::Granted { .. } | Answer::Contended { .. }) {
-                self.known = true;
-                self.wait.forget();
+                self.votes();
             }
             if !call.scripted {
                 self.see_counter(&call.request, &answer);
@@ -309,13 +344,27 @@ impl LinkState {
         }
     }
 
+    /// The server votes.
+    fn votes(&mut self) {
+        self.known = true;
+        self.wait.forget();
+        self.look_at = None;
+    }
+
     /// The server is quarantined. Returns how long until it votes again, as far as this client knows.
-    fn hear(&mut self, quarantine: &Quarantine, clocks: &Reading, drift: &Drift) -> Duration {
+    fn hear(&mut self, quarantine: &Quarantine, link: &Link) -> Duration {
+        let clocks = link.runtime.read_clocks();
         self.known = true;
         self.seen.clear();
-        self.wait.hear(quarantine.nonce, quarantine.length, *clocks);
-        let measured = self.wait.left(clocks, drift).unwrap_or_default();
-        measured.max(quarantine.left)
+        self.wait.hear(quarantine.nonce, quarantine.length, clocks);
+        let measured = self.wait.left(&clocks, &link.drift).unwrap_or_default();
+        let remaining = measured.max(quarantine.left);
+        let after = look_after(remaining, link.settings.max_ttl);
+        let look_at = link.runtime.monotonic().saturating_add(after);
+        // Whoever asks again and again does not put it off.
+        let look_at = self.look_at.map_or(look_at, |due| due.min(look_at));
+        self.look_at = Some(look_at).filter(|_| !self.closed);
+        remaining
     }
 
     /// The server's counter is at least this from now on, or its memory went back.
@@ -357,7 +406,7 @@ impl LinkState {
     }
 
     /// When there is something to do again, if nothing else happens.
-    fn next_event(&self, now: Duration, delivers: bool, follow_up: Duration) -> Option<Duration> {
+    fn next_event(&self, delivers: bool, follow_up: Duration) -> Option<Duration> {
         let arrival = self.wire.front().filter(|_| delivers).map(|call| call.due);
         let reply = self.replies.front().map(|reply| reply.due);
         let doubts = self.in_doubt().map(|call| {
@@ -366,7 +415,7 @@ impl LinkState {
         });
         let waiting = self.queue.iter().filter_map(Call::gives_up_at);
         let events = doubts.chain(waiting).chain(arrival).chain(reply);
-        events.min().map(|at| at.saturating_sub(now))
+        events.min()
     }
 }
 
@@ -405,6 +454,18 @@ pub(super) fn submit(link: &Arc<Link>, request: Request, reply: Reply) {
         seen: 0,
         scripted: false,
     });
+    attend(link, state);
+}
+
+/// Sees to it that a task serves a link whose server has changed.
+pub(super) fn wake(link: &Arc<Link>) {
+    let state = lock(&link.state);
+    if state.served || state.look_at.is_some() {
+        attend(link, state);
+    }
+}
+
+fn attend(link: &Arc<Link>, mut state: MutexGuard<'_, LinkState>) {
     let start = !state.served;
     state.served = true;
     drop(state);

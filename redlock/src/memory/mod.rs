@@ -5,7 +5,9 @@
 //! microseconds and always takes the same path.
 //!
 //! The servers of a [`MemoryCluster`] answer like the scripts that run in Redis: guard record,
-//! quarantine, fencing counters and owner checks mean the same. What they do *not* show is anything
+//! quarantine, fencing counters and owner checks mean the same, and a client that is idle ends a
+//! quarantine that it has measured. It does not look at its servers otherwise: that one was flushed is
+//! noticed by the next acquisition. What they do *not* show is anything
 //! about Redis itself: its protocol, its errors, its persistence, its clock under load.
 //!
 //! ```

@@ -53,7 +53,10 @@ impl Node for MemoryNode {
             let mut changes = link.server.changed.subscribe();
             loop {
                 match try_inspect(&link, inspection) {
-                    Attempt::Done(facts) => return facts,
+                    Attempt::Done(facts) => {
+                        link::wake(&link);
+                        return facts;
+                    }
                     Attempt::Undelivered => {}
                 }
                 if changes.changed().await.is_err() {
@@ -120,6 +123,12 @@ fn try_inspect(link: &Link, inspection: Inspection) -> Attempt {
 fn identity(server: &Shared, run: u64) -> String {
     let run_id = format!("{:020x}{run:020x}", server.index);
     format!("{run_id}:{run_id}")
+}
+
+impl Drop for MemoryNode {
+    fn drop(&mut self) {
+        self.link.close();
+    }
 }
 
 impl fmt::Debug for MemoryNode {

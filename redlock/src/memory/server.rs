@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{
     clock::{ScriptedClock, micros},
     faults::{Faults, Scripted},
-    link::Link,
+    link::{self, Link},
     lock,
     log::{Executed, Log, VerbKind},
     store::{Snapshot, Store, Value},
@@ -297,7 +297,7 @@ impl MemoryServer {
         let links: Vec<_> = state.links.iter().filter_map(Weak::upgrade).collect();
         drop(state);
         for link in links {
-            link.wake.notify_one();
+            link::wake(&link);
         }
         self.shared.changed.send_modify(|changes| *changes += 1);
     }

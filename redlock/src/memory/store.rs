@@ -114,19 +114,20 @@ impl Store {
         }
     }
 
-    /// A client has connected again: an identity that was not admitted starts its quarantine now, and
-    /// not with the next acquisition. So does a server without a record if the client has `known` it
-    /// with one.
-    pub(super) fn greet(
+    /// Does for the quarantine what an acquisition does, and nothing else: an identity that was not
+    /// admitted starts it, and so does a server without a record if the client has `known` it with one; a
+    /// `proof` ends it.
+    pub(super) fn watch(
         &mut self,
         settings: &Settings,
         known: bool,
+        proof: Option<u64>,
         now: u64,
     ) -> Option<Quarantine> {
         if !settings.restart_guard || !(known || self.guards.contains_key(&settings.prefix)) {
             return None;
         }
-        let visit = self.visit(now, None);
+        let visit = self.visit(now, proof);
         let guard = self.guard_or_new(settings);
         guard.check_settings(settings).ok()?;
         guard.quarantined(&visit)

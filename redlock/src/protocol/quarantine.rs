@@ -80,6 +80,15 @@ impl<N: PartialEq> Wait<N> {
     }
 }
 
+/// How long after an answer a node in quarantine is looked at when nobody acquires: a little after what `remains`, because a
+/// look that comes a microsecond too early is in vain, and timers do not follow the slowest clock. The least that it takes
+/// is no burden where a clock stands still, and little beside the quarantine itself.
+pub(crate) fn look_after(remains: Duration, max_ttl: Duration) -> Duration {
+    const MS: Duration = Duration::from_millis(1);
+    let over = remains.saturating_add(remains / 1_000 + MS);
+    over.max((max_ttl / 20).clamp(MS, 100 * MS))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +144,23 @@ mod tests {
         wait.hear((), MINUTE, at(2, 2, 2));
         assert_eq!(wait.proof(&at(119, 119, 119), &Drift::NONE), None);
         assert!(wait.proof(&at(120, 120, 120), &Drift::NONE).is_some());
+    }
+
+    /// A quarantine of 50 ms ends in time as well, and one whose clock stands still keeps nobody busy.
+    #[test]
+    fn looks_are_as_far_apart_as_the_quarantine_is_long() {
+        let millis = Duration::from_millis;
+        for (max_ttl, least) in [
+            (0, 1),
+            (10, 1),
+            (50, 2),
+            (100, 5),
+            (2_000, 100),
+            (60_000, 100),
+        ] {
+            let after = |remains| look_after(millis(remains), millis(max_ttl));
+            assert_eq!(after(0).as_millis(), least);
+            assert_eq!(after(1_000), millis(1_002));
+        }
     }
 }

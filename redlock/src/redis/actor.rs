@@ -218,7 +218,8 @@ impl Actor {
         if self.look_due().is_some_and(|due| now >= due) {
             self.queue.push_back(Job::Look);
             self.next_look = now.saturating_add(self.shared.look_interval());
-            self.memory.look_at = None;
+            // One in between does not put off the one that ends a quarantine.
+            self.memory.look_at = self.memory.look_at.filter(|at| now < *at);
         }
     }
 

@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{
     node::{GuardState, NodeFacts, Request, Verb},
-    protocol::{Answer, Reason, quarantine::Wait},
+    protocol::{
+        Answer, Reason,
+        quarantine::{Wait, look_after},
+    },
 };
-
-/// The least time between two looks that nobody asked for.
-const LEAST_LOOK: Duration = Duration::from_millis(100);
 
 /// What outlives a connection.
 #[derive(Debug, Default)]
@@ -112,7 +112,10 @@ impl Memory {
         let remaining = self.wait.left(&now, &shared.drift).unwrap_or_default();
         let remaining = remaining.max(*left);
         // By then an idle client finds the node admitted, and clients that come later do.
-        self.look_at = Some(shared.now().saturating_add(remaining.max(LEAST_LOOK)));
+        let after = look_after(remaining, shared.settings.max_ttl);
+        let look_at = shared.now().saturating_add(after);
+        // Whoever asks again and again does not put it off.
+        self.look_at = Some(self.look_at.map_or(look_at, |due| due.min(look_at)));
         if !std::mem::replace(&mut self.quarantined, true) {
             tracing::info!(
                 node = %shared.name, remaining_ms = remaining.as_millis(), "quarantined",

@@ -17,4 +17,5 @@ mod mesh;
 mod nodes;
 mod pauses;
 mod persistence;
+mod quarantine;
 mod roles;

@@ -340,3 +340,47 @@ async fn memory_went_back() {
     let answer = client.call(3, acquire()).await;
     assert!(matches!(answer, Answer::Granted { .. }), "{answer:?}");
 }
+
+/// A client that asks for nothing proves what it has measured, to a server that answers. One that is gone does not.
+#[tokio::test(start_paused = true)]
+async fn an_idle_client_ends_a_quarantine() {
+    let cluster = MemoryCluster::new(1);
+    let server = cluster.server(0);
+    let client = Client::new(&cluster, &settings());
+    client.call(1, acquire()).await;
+    let voted = async |after: Duration| {
+        client.host.sleep(after).await;
+        // Has measured nothing, and is gone before it could.
+        let late = Client::new(&cluster, &settings());
+        late.look(Inspection::Look).await == GuardState::Admitted
+    };
+    server.restart(false);
+    assert!(!voted(MAX_TTL - MS).await);
+    assert!(voted(Duration::from_secs(1)).await);
+
+    // Whatever keeps the server from answering, it is looked at when it does again.
+    for (silence, answer) in [
+        (
+            MemoryServer::pause as fn(&_),
+            MemoryServer::resume as fn(&_),
+        ),
+        (MemoryServer::hold, MemoryServer::release_held),
+        (MemoryServer::refuse, MemoryServer::up),
+        (MemoryServer::lose_replies, MemoryServer::up),
+    ] {
+        server.restart(false);
+        client.host.sleep(MS).await;
+        silence(&server);
+        client.host.sleep(2 * MAX_TTL).await;
+        answer(&server);
+        assert!(voted(Duration::from_secs(1)).await);
+    }
+
+    server.restart(false);
+    client.host.sleep(MS).await;
+    let host = Arc::clone(&client.host);
+    drop(client);
+    host.sleep(2 * MAX_TTL).await;
+    let late = Client::new(&cluster, &settings());
+    assert_ne!(late.look(Inspection::Look).await, GuardState::Admitted);
+}

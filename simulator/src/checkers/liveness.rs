@@ -61,7 +61,7 @@ fn progress(truth: &Truth<'_>, healed: TrueTime, violations: &mut Violations) ->
     let end = truth.history.end();
     let mut tried: BTreeMap<&str, &Acquisition<'_>> = BTreeMap::new();
     for acquisition in &truth.acquisitions {
-        if acquisition.returned.is_none_or(|event| event.at >= healed) {
+        if until(truth, acquisition) >= healed {
             tried.entry(acquisition.resource).or_insert(acquisition);
         }
     }
@@ -119,7 +119,7 @@ fn starvation(truth: &Truth<'_>, healed: TrueTime, waits: &mut Waits, violations
     }
     let bound = Duration::from_millis(truth.facts.progress.wait_at_most_ms);
     for ((client, resource), acquisitions) in by_waiter {
-        for wait in stretches(truth, client, &acquisitions) {
+        for wait in stretches(truth, &acquisitions) {
             let wait = Interval::new(wait.start.max(healed), wait.end);
             let length = wait.end.since(wait.start);
             waits.longest = waits.longest.max(length);
@@ -143,20 +143,21 @@ fn starvation(truth: &Truth<'_>, healed: TrueTime, waits: &mut Waits, violations
     }
 }
 
-fn stretches(
-    truth: &Truth<'_>,
-    client: &HostName,
-    acquisitions: &[&Acquisition<'_>],
-) -> Vec<Interval> {
-    let crashes = &truth.hosts.host(client).crashes;
+/// Until when a client tried: a process that died does not try any more.
+fn until(truth: &Truth<'_>, acquisition: &Acquisition<'_>) -> TrueTime {
+    let crashes = &truth.hosts.host(acquisition.client).crashes;
+    let died = crashes.iter().find(|at| **at >= acquisition.invoked.at);
+    let returned = acquisition.returned.map(|event| event.at);
+    let ended = returned.or_else(|| died.copied());
+    ended.unwrap_or_else(|| truth.history.end())
+}
+
+fn stretches(truth: &Truth<'_>, acquisitions: &[&Acquisition<'_>]) -> Vec<Interval> {
     let mut found = Vec::new();
     let mut current: Option<Interval> = None;
     for acquisition in acquisitions {
         let invoked = acquisition.invoked.at;
-        // A process that died does not wait.
-        let died = crashes.iter().copied().find(|crash| *crash >= invoked);
-        let returned = acquisition.returned.map(|event| event.at);
-        let until = returned.or(died).unwrap_or_else(|| truth.history.end());
+        let until = until(truth, acquisition);
         let start = match current {
             Some(before) if invoked <= before.end + truth.facts.ttl() => before.start,
             Some(before) => {
@@ -166,7 +167,7 @@ fn stretches(
             None => invoked,
         };
         let wait = Interval::new(start, until);
-        if acquisition.won || returned.is_none() {
+        if acquisition.won || acquisition.returned.is_none() {
             found.push(wait);
             current = None;
         } else {

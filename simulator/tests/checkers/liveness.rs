@@ -39,6 +39,14 @@ fn a_history_that_does_not_tell_is_unknown() {
         story.says(LIVE),
         "unknown: nobody tried to acquire after the heal"
     );
+    story.tries("A1", 900);
+    story.crash("A", 950, false);
+    assert_eq!(
+        story.says(LIVE),
+        "unknown: nobody tried to acquire after the heal",
+        "whoever tried died before"
+    );
+    story.start("A", 960);
     story.fails("A1", 1_600..=1_700);
     story.acquire("A2", 15_000..=15_001);
     assert!(story.verdict(LIVE).is_violated());

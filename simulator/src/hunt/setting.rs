@@ -62,6 +62,8 @@ pub fn setting(profile: &Profile, seed: u64) -> WorldConfig {
         workload: workload(profile, ttl_ms, &mut random),
         safety_ms: millis(profile.heal()),
         liveness_ms: ttl_ms.saturating_mul(4),
+        // A quarantine, and the second after which a client gives up a connection that is silent.
+        recovery_ms: ttl_ms.saturating_mul(2).saturating_add(2_000),
         ..WorldConfig::default()
     }
 }

@@ -18,6 +18,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Activity {
     entries: Arc<Mutex<Entries>>,
+    /// When each resource was last acquired.
+    acquired: Arc<Mutex<BTreeMap<String, TrueTime>>>,
 }
 
 type Entries = BTreeMap<(TrueTime, OperationId), Entry>;
@@ -75,6 +77,9 @@ impl Activity {
         resource: String,
         owner: Option<String>,
     ) -> Entered {
+        let mut acquired = self.acquired.lock().unwrap_or_else(PoisonError::into_inner);
+        acquired.insert(resource.clone(), at);
+        drop(acquired);
         self.enter(at, host, id, What::Lease { resource, owner })
     }
 
@@ -163,6 +168,17 @@ impl Activity {
             Role::NextWaiter => self.next_waiter().into_iter().collect(),
             Role::QuorumOfHolder => holding(),
             _ => holding().into_iter().take(1).collect(),
+        })
+    }
+
+    /// Whether somebody waits for a resource that nobody has acquired since then.
+    pub fn waits_in_vain_since(&self, since: TrueTime) -> bool {
+        let acquired = self.acquired.lock().unwrap_or_else(PoisonError::into_inner);
+        self.entries().values().any(|entry| match &entry.what {
+            What::Operation(Operation::Acquire { resource }) => {
+                acquired.get(resource).is_none_or(|last| *last < since)
+            }
+            _ => false,
         })
     }
 

@@ -9,6 +9,7 @@ mod activity;
 mod cycle;
 mod session;
 
+pub(crate) use self::cycle::is_zero;
 pub use self::{
     activity::Activity,
     cycle::{Range, Workload, work},

@@ -77,6 +77,11 @@ pub struct WorldConfig {
     pub safety_ms: u64,
     /// Length of the second phase, in milliseconds, after the world healed.
     pub liveness_ms: u64,
+    /// How much longer the second phase lasts at most, in milliseconds, as long as somebody waits for a resource that nobody has acquired in
+    /// it. Recovery may then take three quarters of both together. Without, it may take ten TTLs, and a run that ends before does
+    /// not tell.
+    #[serde(skip_serializing_if = "crate::workload::is_zero")]
+    pub recovery_ms: u64,
     /// Whether the history has every segment that was sent.
     pub records_segments: bool,
 }
@@ -97,6 +102,7 @@ impl Default for WorldConfig {
             parts: Vec::new(),
             safety_ms: 20_000,
             liveness_ms: 10_000,
+            recovery_ms: 0,
             records_segments: false,
         }
     }
@@ -222,10 +228,19 @@ impl WorldConfig {
                 .collect(),
             nodes: self.lock_nodes(),
             progress: Progress {
+                acquire_within_ms: self.acquire_within_ms(usual.progress.acquire_within_ms),
                 gone_within_ms: Some(self.gone_within_ms()),
                 ..usual.progress
             },
             ..usual
+        }
+    }
+
+    fn acquire_within_ms(&self, usual: u64) -> u64 {
+        match self.recovery_ms {
+            0 => usual,
+            // Before the end, so that the history tells.
+            more => self.liveness_ms.saturating_add(more) / 4 * 3,
         }
     }
 
@@ -286,7 +301,7 @@ impl WorldConfig {
         Duration::from_millis(self.safety_ms)
     }
 
-    /// Length of the whole run.
+    /// Length of the whole run, if it recovers in time.
     pub const fn length(&self) -> Duration {
         Duration::from_millis(self.safety_ms.saturating_add(self.liveness_ms))
     }

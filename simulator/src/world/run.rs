@@ -110,6 +110,8 @@ struct Built {
     deployment: Deployment,
     heal: TrueTime,
     end: TrueTime,
+    /// The end of a run that does not recover.
+    latest: TrueTime,
 }
 
 impl Built {
@@ -178,6 +180,7 @@ impl Built {
             deployment,
             heal: config.safety().into(),
             end: config.length().into(),
+            latest: TrueTime::from(config.length()) + Duration::from_millis(config.recovery_ms),
         }
     }
 
@@ -197,11 +200,16 @@ impl Built {
         text
     }
 
+    /// Whether somebody waits for what nobody has acquired since the world healed, or for the cluster.
+    fn is_recovering(&self) -> bool {
+        !self.deployment.is_done() || self.victims.activity.waits_in_vain_since(self.heal)
+    }
+
     fn run(&mut self) -> Option<Failure> {
         let mut healed = false;
         loop {
             let now = TrueTime::from(self.sim.elapsed());
-            if now >= self.end {
+            if now >= self.latest || now >= self.end && !self.is_recovering() {
                 return None;
             }
             if !healed && now >= self.heal {

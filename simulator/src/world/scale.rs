@@ -67,6 +67,7 @@ impl Scale {
         let mut scaled = config.clone();
         scaled.safety_ms = self.whole(config.safety_ms);
         scaled.liveness_ms = self.whole(config.liveness_ms);
+        scaled.recovery_ms = self.whole(config.recovery_ms);
         scaled.workload = self.workload(&config.workload);
         scaled.parts = config.parts.iter().map(|it| self.workload(it)).collect();
         let lock = &mut scaled.redlock;

@@ -231,6 +231,42 @@ fn a_run_that_gets_stuck_says_who_waits_for_what() {
     );
 }
 
+/// A second phase goes on while somebody waits for what nobody has acquired in it, and no longer than it may.
+#[test]
+fn a_run_goes_on_until_it_recovers() {
+    let ends = |released_ms: u64| {
+        let config = WorldConfig {
+            recovery_ms: 4_000,
+            ..config(2)
+        };
+        assert_eq!(config.facts().progress.acquire_within_ms, 3_375);
+        let run = World::new(config, plan(""), 7)
+            .with_program(program_of(move |session| async move {
+                let waits = name(&session) == "client-2";
+                until(&session, if waits { 2_000 } else { 1_000 }).await;
+                let lease = session
+                    .acquire("r1", Duration::from_secs(60))
+                    .await
+                    .unwrap();
+                lease.keep_renewed();
+                until(&session, released_ms).await;
+                let _ = lease.release().await;
+            }))
+            .run();
+        let end = run.history.end().as_nanos() / 1_000_000;
+        (end, run.stuck.is_some())
+    };
+    for (released_ms, last_event_ms, stuck) in [
+        (8_100, 8_100..8_500, false),
+        (9_500, 9_500..11_000, false),
+        (100_000, 12_000..12_500, true),
+    ] {
+        let (end, is_stuck) = ends(released_ms);
+        assert!(last_event_ms.contains(&end), "{released_ms}: {end}");
+        assert_eq!(is_stuck, stuck, "{released_ms}");
+    }
+}
+
 /// A cluster that cannot be put into service says why.
 #[test]
 fn a_cluster_that_nobody_can_deploy_is_stuck_too() {

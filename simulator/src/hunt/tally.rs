@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Judged;
 use crate::{
+    checkers::{Checker, Verdict},
     history::{EventKind, Outcome},
     plan::Plan,
     truth::Goal,
@@ -24,6 +25,9 @@ pub struct Tally {
     pub acquired: u64,
     /// Of these, decided while a fault was active.
     pub under_fault: u64,
+    /// In how many plans a checker could not tell; checkers that always could are left out.
+    #[serde(default)]
+    pub undecided: BTreeMap<Checker, u64>,
     /// The least safety margin of any lease, in nanoseconds.
     pub least_margin: Option<i64>,
 }
@@ -54,6 +58,13 @@ impl Tally {
                 .get(&Goal::AcquiredUnderFault)
                 .copied()
                 .unwrap_or_default(),
+            undecided: judged
+                .report
+                .findings
+                .iter()
+                .filter(|found| matches!(found.verdict, Verdict::Unknown(_)))
+                .map(|found| (found.checker, 1))
+                .collect(),
             least_margin: least_margin(judged),
         }
     }
@@ -66,6 +77,9 @@ impl Tally {
         }
         for (windows, count) in &other.windows {
             *self.windows.entry(*windows).or_default() += count;
+        }
+        for (checker, count) in &other.undecided {
+            *self.undecided.entry(*checker).or_default() += count;
         }
         self.acquired += other.acquired;
         self.under_fault += other.under_fault;
@@ -113,6 +127,9 @@ impl fmt::Display for Tally {
         )?;
         if let Some(margin) = self.least_margin {
             writeln!(f, "least safety margin: {} µs", margin / 1_000)?;
+        }
+        for (checker, count) in &self.undecided {
+            writeln!(f, "{count} plans in which {checker} could not be decided")?;
         }
         for goal in Goal::ALL {
             writeln!(f, "{:>4}% of plans: {goal:?}", self.percent(goal))?;

@@ -123,7 +123,12 @@ impl Profile {
             "clocks" => is_clock(family) || family == Family::Pause || family == Family::Hold,
             _ => true,
         };
-        let most = if name == "network" { 5 } else { 3 };
+        // Where fewer kinds are wanted there are more of each, so that about as much goes on.
+        let most = match name {
+            "network" | "clocks" => 7,
+            "process_and_memory" => 8,
+            _ => 3,
+        };
         let odds = Family::ALL
             .into_iter()
             // No published world has replicas.

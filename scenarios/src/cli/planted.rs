@@ -29,7 +29,7 @@ use crate::{
 /// So many windows at most are few enough to read.
 const FEW_WINDOWS: usize = 3;
 /// So many runs at most make one violation small.
-const SHRINK_BUDGET: usize = 300;
+const SHRINK_BUDGET: usize = 1_000;
 
 /// What is measured.
 #[derive(Clone, Debug, Args)]

@@ -76,6 +76,9 @@ pub(super) fn run(options: &Options) -> Result<Ending, Error> {
     if let Some(breakdown) = &run.breakdown {
         print(&format!("\nthe run itself went wrong: {breakdown}\n"))?;
     }
+    for why in &run.not_made {
+        print(&format!("\na fault could not be made: {why}\n"))?;
+    }
     print(&format!("\nrun it again: {}\n", run.command))?;
     Ok(Ending::AsExpected)
 }

@@ -67,6 +67,7 @@ struct Json<'a> {
     mode: Mode,
     evidence: &'a [String],
     notes: &'a [String],
+    not_made: &'a [String],
     run: Option<PathBuf>,
 }
 
@@ -84,8 +85,10 @@ struct Again {
     violates: BTreeSet<Checker>,
     /// What the checkers saw, in sentences.
     evidence: Vec<String>,
-    /// What was not done live as the plan says, or only nearly.
+    /// What was done live only nearly as the plan says.
     notes: Vec<String>,
+    /// Faults that could not be made live.
+    not_made: Vec<String>,
 }
 
 /// Runs a case again, and says whether it does what its file says.
@@ -143,6 +146,7 @@ impl Again {
             case,
             said,
             notes: Vec::new(),
+            not_made: Vec::new(),
         })
     }
 
@@ -165,7 +169,8 @@ impl Again {
                 .filter(|finding| finding.checker != Checker::Goals)
                 .collect();
             let violates: BTreeSet<_> = violations.iter().map(|finding| finding.checker).collect();
-            if left > 0 && !said.is_empty() && said.is_disjoint(&violates) {
+            let shows_nothing = !said.is_empty() && said.is_disjoint(&violates);
+            if left > 0 && (shows_nothing || !run.not_made.is_empty()) {
                 continue;
             }
             let told = violations.iter().filter_map(|finding| {
@@ -183,7 +188,8 @@ impl Again {
                 breakdown: None,
                 case,
                 said,
-                notes: run.skipped,
+                notes: run.notes,
+                not_made: run.not_made,
             }));
         }
     }
@@ -199,7 +205,7 @@ impl Again {
         if !unsaid.is_empty() && (self.mode == Mode::Simulated || self.said.is_empty()) {
             return Ending::of_violations(&unsaid);
         }
-        if does {
+        if does && self.not_made.is_empty() {
             Ending::AsExpected
         } else {
             Ending::Inconclusive
@@ -216,6 +222,9 @@ impl Again {
         let mut story = found.story();
         for note in &self.notes {
             story += &format!("note: {note}\n");
+        }
+        for why in &self.not_made {
+            story += &format!("a fault could not be made: {why}\n");
         }
         format!("{story}\n{picture}\n")
     }
@@ -251,6 +260,7 @@ impl Again {
             mode: self.mode,
             evidence: &self.evidence,
             notes: &self.notes,
+            not_made: &self.not_made,
             run,
         }
     }
@@ -277,6 +287,7 @@ impl Again {
             history: self.history.clone(),
             report: self.report.clone(),
             breakdown: self.breakdown.clone(),
+            not_made: self.not_made.clone(),
         };
         Ok(RunFolder::write(&options.runs, &run)?)
     }

@@ -23,7 +23,8 @@ use super::{
     picture, shell,
 };
 use crate::{
-    files::read_text,
+    files::{read_text, try_folder},
+    live::setup,
     rig,
     run_folder::{self, FinishedRun, Mode, RunFolder},
 };
@@ -97,6 +98,9 @@ struct Again {
 ///
 /// When the file cannot be read, or the folder of the run cannot be written.
 pub(super) fn run(options: &Options) -> Result<Ending, Error> {
+    if options.write {
+        try_folder(&options.runs)?;
+    }
     let again = if options.live {
         match Again::live(options)? {
             Ok(again) => again,
@@ -153,6 +157,7 @@ impl Again {
     /// The first live run that violates something that the file says, or the last one; why it cannot be made.
     fn live(options: &Options) -> Result<Result<Self, Vec<String>>, Error> {
         let (case, said) = read(&options.file)?;
+        setup::ensure_server()?;
         let replay = case.replay().at_ttl(LIVE_TTL);
         let rig = rig::Options::default().planted(case.planted.clone());
         let impossible = rig::not_possible(&replay, &rig);

@@ -35,6 +35,19 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
 }
 
+impl Scenario {
+    /// Whether both are the same but for their names, and for where they stand.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        let faults = |scenario: &Self| -> Vec<_> {
+            let faults = scenario.faults.iter();
+            faults
+                .map(|it| (it.when.clone(), it.kind.clone()))
+                .collect()
+        };
+        self.head == other.head && faults(self) == faults(other)
+    }
+}
+
 /// All of a scenario but its faults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -117,6 +117,9 @@ fn the_paused_holder_reads_as_a_story() {
         "paused/redlock",
         "paused/redlock/7",
         "target/runs/paused/redlock/7",
+        "target/runs/paused/redlock",
+        "target/runs/paused",
+        "./target/runs",
     ] {
         assert_eq!(lab.run(&["explain", same]).out, by_name.out, "{same}");
     }
@@ -151,8 +154,11 @@ fn runs_that_are_not_there_are_named_with_what_is() {
         .replace("seed = 7", "seed = 8");
     fs::write(lab.path("paused.toml"), other).unwrap();
     lab.run(&["replay", "paused.toml", "--write"]).says(1, &[]);
-    lab.run(&["explain", "paused"])
-        .complains(&["there are several, say which: 7, 8"]);
+    let absolute = lab.path("target/runs/paused/redlock").display().to_string();
+    for asked in ["paused", "target/runs/paused", &absolute] {
+        lab.run(&["explain", asked])
+            .complains(&["there are several, say which: 7, 8"]);
+    }
 
     let history = lab.path("target/runs/paused/redlock/7/history.jsonl");
     fs::write(&history, "{}\n").unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Options, Wanted, pending, row::Row, work::Made};
+use super::{Options, Wanted, row::Row, work::Made};
 use crate::scenario::{Contender, Scenario};
 
 /// What is not as expected, what did not run and why, why live verdicts differ, and how many there are of each.
@@ -43,7 +43,7 @@ pub(super) fn of(
     if let left @ 1.. = wanted.len().saturating_sub(done) {
         text += &format!("; {left} not made");
     }
-    let pending = pending(scenarios);
+    let pending = options.pending(scenarios);
     if pending > 0 {
         text += &format!("; {pending} expectations wait for locks that are not here yet");
     }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     cli::{Ending, Error, interrupt::Interrupt},
+    live::setup,
     rig::{self, LiveRun},
     run_folder::Mode,
     runs::{Finished, simulate_all},
@@ -67,13 +68,14 @@ struct Live<'a> {
 ///
 /// # Errors
 ///
-/// When servers or workers cannot be started, or a run cannot be kept.
+/// When there is no redis-server, servers or workers cannot be started, or a run cannot be kept.
 pub(super) fn live(
     scenarios: &[Scenario],
     wanted: &[Wanted<'_>],
     options: &Options,
     interrupt: &Interrupt,
 ) -> Result<Made, Error> {
+    setup::ensure_server()?;
     let rig = rig::Options::default();
     let (mut runs, mut skipped) = (Vec::new(), without_redis(scenarios, wanted));
     for one in wanted {

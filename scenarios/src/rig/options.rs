@@ -2,15 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use redlock_testkit::FakeTime;
 use simulator::hunt::Planted;
-
-/// Where Debian and others put libfaketime.
-const FOLDERS: [&str; 4] = [
-    "/usr/lib/x86_64-linux-gnu/faketime",
-    "/usr/lib/aarch64-linux-gnu/faketime",
-    "/usr/lib64/faketime",
-    "/usr/lib/faketime",
-];
 
 /// What there is to run cases with. The default is what is found on this machine.
 #[derive(Clone, Debug)]
@@ -39,11 +32,10 @@ impl Default for Options {
         };
         let fetched =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/redis-6.2/redis-server");
-        let libraries = FOLDERS.map(|folder| Path::new(folder).join("libfaketime.so.1"));
         Self {
             program,
-            redis_6_2: found("REDIS_SERVER_6_2", [fetched]),
-            faketime: found("REDLOCK_LIBFAKETIME", libraries),
+            redis_6_2: found("REDIS_SERVER_6_2", fetched),
+            faketime: FakeTime::library(),
             planted: None,
         }
     }
@@ -65,10 +57,8 @@ impl Options {
     }
 }
 
-/// What the variable names, or else the first of these; none when there is no such file.
-fn found(variable: &str, paths: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
-    match std::env::var_os(variable) {
-        Some(named) => Some(named.into()).filter(|path: &PathBuf| path.is_file()),
-        None => paths.into_iter().find(|path| path.is_file()),
-    }
+/// What the variable names, or else this; none when there is no such file.
+fn found(variable: &str, otherwise: PathBuf) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).map_or(otherwise, PathBuf::from);
+    path.is_file().then_some(path)
 }

@@ -236,8 +236,8 @@ async fn start_servers(
             (Some(server), Some(library)) => {
                 let installed = FakeClock::install(guard.folder(), &name, server, library);
                 let (clock, program) =
-                    installed.map_err(Error::system("making a clock for a server"))?;
-                (Binary::At(program), Some(clock))
+                    installed.map_err(|error| Error::Server(error.to_string()))?;
+                (program, Some(clock))
             }
             (Some(server), None) => (Binary::At(server.clone()), None),
             _ => (Binary::System, None),

@@ -105,7 +105,7 @@ pub(super) fn run(options: &Options) -> Result<Ending, Error> {
         match Again::live(options)? {
             Ok(again) => again,
             Err(impossible) => {
-                note(&format!("skipped: {}", impossible.join("; ")));
+                skip(options, &impossible)?;
                 return Ok(Ending::Inconclusive);
             }
         }
@@ -296,6 +296,31 @@ impl Again {
         };
         Ok(RunFolder::write(&options.runs, &run)?)
     }
+}
+
+/// Says why a case cannot be made live.
+fn skip(options: &Options, reasons: &[String]) -> Result<(), Error> {
+    note(&format!("skipped: {}", reasons.join("; ")));
+    if !options.json {
+        return Ok(());
+    }
+    let (case, said) = read(&options.file)?;
+    print_json(&Json {
+        command: "replay",
+        format: 1,
+        ending: Ending::Inconclusive.name(),
+        exit_code: Ending::Inconclusive.code(),
+        file: &options.file,
+        seed: case.seed,
+        planted: case.planted.as_ref().map(|planted| planted.name()),
+        said: &said,
+        violates: &BTreeSet::new(),
+        mode: Mode::Live,
+        evidence: &[],
+        notes: &[],
+        not_made: reasons,
+        run: None,
+    })
 }
 
 fn read(file: &Path) -> Result<(Case, BTreeSet<Checker>), Error> {

@@ -216,8 +216,8 @@ fn a_redis_server_that_is_missing_is_named() {
     for arguments in [
         &["run", "paused-holder", "--live"][..],
         &["replay", "case.toml", "--live"],
-        &["demo", "--seconds", "5"],
-        &["endure", "--seconds", "5"],
+        &["demo", "--seconds", "6"],
+        &["endure", "--seconds", "6"],
     ] {
         let with = |variable: &str, value: &str| {
             let mut command = lab.command(arguments);

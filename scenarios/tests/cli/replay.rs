@@ -134,6 +134,27 @@ fn the_paused_holder_reads_as_a_story() {
 }
 
 #[test]
+fn a_case_that_cannot_be_made_live_is_skipped_by_name() {
+    let lab = Lab::new();
+    let cannot = "[[fault]]\nkind = \"clock_freeze\"\ntarget = \"node-1\"\nclocks = \"monotonic\"\nstart_ms = 1\nduration_ms = 1\n";
+    fs::write(lab.path("case.toml"), format!("seed = 1\n{cannot}")).unwrap();
+    let ran = lab.run(&["replay", "case.toml", "--live"]);
+    ran.says(
+        4,
+        &["skipped: fault 0", "the monotonic clock of a real server"],
+    );
+    let ran = lab.run(&["replay", "case.toml", "--live", "--json"]);
+    ran.says(4, &[]);
+    let json = ran.json();
+    assert_eq!(
+        (&json["ending"], &json["exit_code"]),
+        (&"inconclusive".into(), &4.into())
+    );
+    let why = json["not_made"][0].as_str().unwrap();
+    assert!(why.contains("monotonic"), "{why}");
+}
+
+#[test]
 fn runs_that_are_not_there_are_named_with_what_is() {
     let lab = Lab::new();
     lab.run(&["explain", "paused"])

@@ -252,6 +252,9 @@ pub struct Client {
     /// Of the cluster, its Redlock knows the first so many nodes only, as in the middle of a change of nodes; all if it is missing. The
     /// first client's cluster is the one that is put into service.
     pub nodes: Option<usize>,
+    /// A machine was cloned with the state of its random generator: all clients with the same number draw the same random numbers, owner tokens
+    /// among them. Its own if it is missing.
+    pub generator: Option<u64>,
 }
 
 impl Default for Client {
@@ -271,6 +274,7 @@ impl Default for Client {
             waits_ttls: Ttls::new(100.0),
             store_patience_ttls: Ttls::new(1.0),
             nodes: None,
+            generator: None,
         }
     }
 }

@@ -234,8 +234,14 @@ fn nodes_that_forget_do_not_vote_with_the_restart_guard() {
         )),
         9
     );
-    // Quarantine is not for ever.
-    assert!(acquired(&run, "client-1").len() > 1);
+    // Quarantine is not for ever: somebody has the lock after the last one, and who that is, is chance.
+    let clients = ["client-1", "client-2", "client-3"];
+    let last = clients.map(|client| acquired(&run, client).pop());
+    let whole_again = TrueTime::from_millis(4_720);
+    assert!(
+        last.iter().flatten().any(|at| *at > whole_again),
+        "{last:?}"
+    );
 }
 
 /// Everything that `client-1` sends waits; what it is sent does not.

@@ -1,7 +1,7 @@
 //! The scenarios that come with the laboratory.
 //!
-//! Two folders: `catalogue`, a hazard per file, and `regressions`, cases that a search found, each with what it showed. Both are in the
-//! program itself, so that it runs anywhere.
+//! The folder `catalogue`, a hazard per file, is in the program itself, so that it runs anywhere. Beside it is `regressions`: cases that the
+//! search found, for `redlock-lab replay`.
 
 use rust_embed::{EmbeddedFile, RustEmbed};
 use simulator::plan::file::FileError;

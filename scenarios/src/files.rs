@@ -62,7 +62,8 @@ pub(crate) fn reason(error: &io::Error) -> String {
     hint.to_owned()
 }
 
-/// Writes a file whole or not at all: beside its place first, then moved there. Its folder is made.
+/// Writes a file whole or not at all: beside its place first, then moved there. Its folder is made. What is there and is no plain file (a link, a
+/// device as `/dev/stdout`) stays what it is and is written to.
 ///
 /// # Errors
 ///
@@ -70,6 +71,10 @@ pub(crate) fn reason(error: &io::Error) -> String {
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), FileError> {
     let folder = path.parent().unwrap_or(Path::new(""));
     make_folder(folder)?;
+    let is_special = |there: fs::Metadata| !there.is_file() && !there.is_dir();
+    if fs::symlink_metadata(path).is_ok_and(is_special) {
+        return fs::write(path, text).map_err(FileError::on(path, "write it"));
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = folder.join(format!(".{name}.{}", std::process::id()));
     let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
@@ -90,6 +95,22 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), FileError> {
         return Ok(());
     }
     fs::create_dir_all(folder).map_err(FileError::on(folder, "make the folder"))
+}
+
+/// Makes a folder, and sees that something can be written into it: before the work whose results are to be kept there.
+///
+/// # Errors
+///
+/// What the operating system refuses, with the path.
+pub(crate) fn try_folder(folder: &Path) -> Result<(), FileError> {
+    make_folder(folder)?;
+    let probe = folder.join(format!(".probe.{}", std::process::id()));
+    let tried = fs::write(&probe, "it can be written\n");
+    if tried.is_ok() || probe.exists() {
+        // What is left of it would only be in the way.
+        let _ = fs::remove_file(&probe);
+    }
+    tried.map_err(FileError::on(folder, "write into the folder"))
 }
 
 /// Reads a file.

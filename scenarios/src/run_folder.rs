@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `manifest.json` | what was run: see [`Manifest`]; enough to run it again |
 //! | `history.jsonl` | everything that happened, one event per line: see [`simulator::history`] |
-//! | `verdict.json` | what the checkers say: `ending` (`as_expected`, `safety`, `liveness` or `inconclusive`), `breakdown` (why the run itself went wrong, or null), and the fields of [`Report`] |
+//! | `verdict.json` | what the checkers say: `ending` (`as_expected`, `safety`, `liveness` or `inconclusive`), `breakdown` (why the run itself went wrong, or null), `not_made` (faults that could not be made while a live run was on, with reasons), and the fields of [`Report`] |
 //!
 //! A folder is written beside its place and moved there when it is whole: nobody ever reads half of one.
 
@@ -69,6 +69,8 @@ pub struct FinishedRun {
     pub report: Report,
     /// Why the run itself went wrong, if it did: then its history says nothing.
     pub breakdown: Option<String>,
+    /// Faults of the plan that could not be made while it was on, each with the reason: unless a rule was violated, the run says nothing.
+    pub not_made: Vec<String>,
 }
 
 /// `manifest.json`: what was run, and by what.
@@ -148,6 +150,8 @@ pub enum Error {
 struct Verdict {
     ending: String,
     breakdown: Option<String>,
+    #[serde(default)]
+    not_made: Vec<String>,
     #[serde(flatten)]
     report: Report,
 }
@@ -158,7 +162,10 @@ impl FinishedRun {
         if self.breakdown.is_some() {
             return Ending::Safety;
         }
-        Ending::of_report(&self.report)
+        match Ending::of_report(&self.report) {
+            Ending::AsExpected if !self.not_made.is_empty() => Ending::Inconclusive,
+            ending => ending,
+        }
     }
 
     fn manifest(&self) -> Result<Manifest, Error> {
@@ -263,6 +270,7 @@ impl RunFolder {
             history,
             report: verdict.report,
             breakdown: verdict.breakdown,
+            not_made: verdict.not_made,
         };
         Ok(Self {
             path: path.to_owned(),
@@ -277,6 +285,7 @@ fn fill(folder: &Path, run: &FinishedRun) -> Result<(), Error> {
     let verdict = Verdict {
         ending: run.ending().name().to_owned(),
         breakdown: run.breakdown.clone(),
+        not_made: run.not_made.clone(),
         report: run.report.clone(),
     };
     let manifest = folder.join(MANIFEST);

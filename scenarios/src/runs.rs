@@ -43,6 +43,8 @@ pub struct Finished {
     pub history: History,
     /// What came of it.
     pub judgement: Judgement,
+    /// Faults that could not be made while it was on, each with the reason; none in the simulator.
+    pub not_made: Vec<String>,
 }
 
 impl Job<'_> {
@@ -64,19 +66,36 @@ impl Job<'_> {
             facts,
             history: run.history,
             judgement,
+            not_made: Vec::new(),
         }
     }
 }
 
 impl Finished {
-    /// A run that was made elsewhere.
-    pub fn judged(replay: Replay, facts: Facts, history: History) -> Self {
-        let judgement = Judgement::of(&history, &facts, &replay);
+    /// A run that was made elsewhere. Where faults could not be made it says nothing about the scenario, so that it is neither as expected nor
+    /// anything else; except that two holders where no two are expected are two holders.
+    pub fn judged(
+        replay: Replay,
+        facts: Facts,
+        history: History,
+        not_made: Vec<String>,
+        expected: Option<Outcome>,
+    ) -> Self {
+        let mut judgement = Judgement::of(&history, &facts, &replay);
+        let is_expected = |two: Outcome| expected == Some(Outcome::Broken) || expected == Some(two);
+        let is_news = match judgement.outcome {
+            Ok(two @ (Outcome::Broken | Outcome::Fenced)) => !is_expected(two),
+            _ => false,
+        };
+        if !not_made.is_empty() && !is_news {
+            judgement.outcome = Err(Inconclusive::NotMade(not_made.clone()));
+        }
         Self {
             replay,
             facts,
             history,
             judgement,
+            not_made,
         }
     }
 
@@ -89,7 +108,7 @@ impl Finished {
     pub fn told(&self) -> String {
         match &self.judgement.outcome {
             Ok(outcome) => outcome.to_string(),
-            Err(why @ (Inconclusive::Vacuous(_) | Inconclusive::Failed(_))) => why.to_string(),
+            Err(why) => why.to_string(),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -32,17 +33,21 @@ impl Lab {
         Self(TempDir::with_prefix("redlock-live-test-").unwrap())
     }
 
-    fn start(&self, arguments: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_redlock-lab"))
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_redlock-lab"));
+        command
             .args(["run", "--live", "--runs", "runs"])
             .args(arguments)
             .current_dir(self.0.path())
             .env("TMPDIR", self.0.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -128,6 +133,61 @@ fn three_scenarios_come_out_on_real_servers_as_in_the_simulator() {
     }
     lab.has_no_process_left();
     assert_eq!(lab.left(), Vec::<PathBuf>::new());
+}
+
+/// A redis-server that starts once in each folder, as one does whose machine does not come back.
+const ONCE: &str = r#"#!/bin/sh
+if [ -f "$1" ]; then
+    mkdir "$(dirname "$1")/started" 2>/dev/null || { echo "it is broken"; exit 1; }
+fi
+exec SERVER "$@"
+"#;
+
+#[test]
+fn a_fault_that_cannot_be_made_leaves_its_run_without_a_verdict() {
+    let lab = Lab::new();
+    let folder = TempDir::new().unwrap();
+    let program = folder.path().join("once");
+    let real = std::env::var("REDLOCK_REDIS_SERVER").unwrap_or("redis-server".to_owned());
+    fs::write(&program, ONCE.replace("SERVER", &real)).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let arguments = [
+        "restart-with-complete-log",
+        "--contender",
+        "redlock",
+        "--json",
+    ];
+    let mut command = lab.command(&arguments);
+    let ran = command.env("REDLOCK_REDIS_SERVER", &program).output();
+    let Output { status, stdout, .. } = ran.unwrap();
+    let out = String::from_utf8(stdout).unwrap();
+    assert_eq!(status.code(), Some(4), "{out}");
+    let said: Value = serde_json::from_str(&out).unwrap();
+    let run_of = &said["runs"][0];
+    assert_eq!(run_of["outcome"], Value::Null, "{said}");
+    assert_eq!(run_of["as_expected"], false, "{said}");
+    let why = run_of["not_made"][0].as_str().unwrap();
+    assert!(
+        why.starts_with("starting node-") && why.contains("it is broken"),
+        "{why}"
+    );
+    let skipped = said["skipped"][0].as_str().unwrap();
+    assert!(
+        skipped.contains("could not be made") && skipped.contains(why),
+        "{skipped}"
+    );
+    let live = &said["live"];
+    let counts = ["as_expected", "not_as_expected", "skipped"].map(|field| live[field].as_u64());
+    assert_eq!(counts, [Some(0), Some(0), Some(1)], "{said}");
+    let verdict = lab
+        .0
+        .path()
+        .join(run_of["run"].as_str().unwrap())
+        .join("verdict.json");
+    let verdict: Value = serde_json::from_str(&fs::read_to_string(verdict).unwrap()).unwrap();
+    assert_eq!(verdict["not_made"], run_of["not_made"]);
+    assert_eq!(verdict["ending"], "inconclusive");
+    lab.has_no_process_left();
 }
 
 #[test]

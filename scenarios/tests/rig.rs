@@ -122,7 +122,8 @@ fn without_faults_clients_contend_and_nothing_is_wrong() {
     let (run, report) = live(&case(config(2_500, 30), ""));
     assert_eq!(violated(&report), [].into(), "{report}");
     assert!(report.goals[&Goal::Contention] > 10, "{report}");
-    assert_eq!(run.skipped, Vec::<String>::new());
+    assert_eq!(run.notes, Vec::<String>::new());
+    assert_eq!(run.not_made, Vec::<String>::new());
     // Everybody had a turn, and every write found its way: the store's last value is their number.
     for client in ["client-1", "client-2", "client-3"] {
         assert!(acquired(&run, client).len() > 2, "{client}");
@@ -233,8 +234,14 @@ fn nodes_that_forget_do_not_vote_with_the_restart_guard() {
         )),
         9
     );
-    // Quarantine is not for ever.
-    assert!(acquired(&run, "client-1").len() > 1);
+    // Quarantine is not for ever: somebody has the lock after the last one, and who that is, is chance.
+    let clients = ["client-1", "client-2", "client-3"];
+    let last = clients.map(|client| acquired(&run, client).pop());
+    let whole_again = TrueTime::from_millis(4_720);
+    assert!(
+        last.iter().flatten().any(|at| *at > whole_again),
+        "{last:?}"
+    );
 }
 
 /// Everything that `client-1` sends waits; what it is sent does not.
@@ -329,7 +336,7 @@ start_ms = 4200
     let (run, report) = live(&case(config(5_300, 800), plan));
     let violated = violated(&report);
     assert!(violated.contains(&Checker::WindowExclusion), "{report}");
-    assert_eq!(run.skipped.len(), 1, "{:?}", run.skipped);
+    assert_eq!(run.notes.len(), 1, "{:?}", run.notes);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //!
 //! Read [`RedisServer`] first; [`ServerOptions`] says how a server is set up, [`RedisCluster`] starts several.
 //! The faults of a server are its methods (stop, kill, forget), those of the network in front of it belong to [`Proxy`];
-//! [`Listener`] and [`ClosedPort`] stand where a server should be.
+//! [`Listener`] and [`ClosedPort`] stand where a server should be, and [`FakeTime`] is a server's wall clock.
 //!
 //! ```
 //! use redlock_testkit::{Flow, Proxy, RedisServer, ServerOptions};
@@ -36,6 +36,7 @@
 mod binary;
 mod cluster;
 mod error;
+mod faketime;
 mod listener;
 mod options;
 mod port;
@@ -48,6 +49,7 @@ mod tls;
 pub use binary::Binary;
 pub use cluster::RedisCluster;
 pub use error::Error;
+pub use faketime::{FakeTime, Shown};
 pub use listener::Listener;
 pub use options::{AppendFsync, ServerOptions};
 pub use port::ClosedPort;

@@ -19,7 +19,7 @@ use crate::run_folder::{self, RunFolder};
 /// Which run.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
-    /// The folder of a run, or SCENARIO, SCENARIO/CONTENDER or SCENARIO/CONTENDER/SEED under --runs.
+    /// The folder of a run, or one that has only one run below; or SCENARIO, SCENARIO/CONTENDER or SCENARIO/CONTENDER/SEED under --runs.
     run: String,
     /// Where run folders are.
     #[arg(long, value_name = "DIR", default_value = run_folder::ROOT)]
@@ -76,6 +76,9 @@ pub(super) fn run(options: &Options) -> Result<Ending, Error> {
     if let Some(breakdown) = &run.breakdown {
         print(&format!("\nthe run itself went wrong: {breakdown}\n"))?;
     }
+    for why in &run.not_made {
+        print(&format!("\na fault could not be made: {why}\n"))?;
+    }
     print(&format!("\nrun it again: {}\n", run.command))?;
     Ok(Ending::AsExpected)
 }
@@ -93,12 +96,17 @@ fn find(options: &Options) -> Result<PathBuf, Error> {
         )));
     }
     let mut at = options.runs.clone();
-    for part in given.iter().map(|part| part.to_string_lossy()) {
-        let known = below(&at);
-        if !known.iter().any(|name| *name == part) {
-            return Err(unknown(options, &at, &part, &known));
+    // What is joined to a whole path is that path.
+    if given.is_dir() && (given.is_absolute() || !at.join(given).is_dir()) {
+        at = given.to_owned();
+    } else {
+        for part in given.iter().map(|part| part.to_string_lossy()) {
+            let known = below(&at);
+            if !known.iter().any(|name| *name == part) {
+                return Err(unknown(options, &at, &part, &known));
+            }
+            at.push(&*part);
         }
-        at.push(&*part);
     }
     while !at.join("manifest.json").exists() {
         let known = below(&at);

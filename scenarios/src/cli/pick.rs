@@ -43,7 +43,7 @@ impl Pick {
         if picked.is_empty() {
             return Err(Error::wrong(self.nothing(&known)));
         }
-        Ok(picked)
+        told_apart(picked, &known)
     }
 
     fn nothing(&self, known: &[Scenario]) -> String {
@@ -122,6 +122,34 @@ fn one(asked: &str, known: &[Scenario]) -> Result<Vec<Scenario>, Error> {
     Err(Error::wrong(format!(
         "no scenario is called {asked:?}{guess}; `redlock-lab list` shows all, and a file is given by its path"
     )))
+}
+
+/// Runs are kept by name, so no two scenarios have the same. A file that is called as a scenario of the catalogue and says something else gets a
+/// name of its own, and what was given twice is meant once.
+fn told_apart(picked: Vec<Scenario>, known: &[Scenario]) -> Result<Vec<Scenario>, Error> {
+    let mut apart: Vec<Scenario> = Vec::new();
+    for mut scenario in picked {
+        let namesake = known.iter().find(|it| it.name == scenario.name);
+        if namesake.is_some_and(|it| !it.says_the_same_as(&scenario)) {
+            scenario.name += "+file";
+        }
+        match apart.iter().find(|it| it.name == scenario.name) {
+            None => apart.push(scenario),
+            Some(other) if other.says_the_same_as(&scenario) => {}
+            Some(other) => {
+                let file = |it: &Scenario| match &it.origin {
+                    Some(file) => file.display().to_string(),
+                    None => it.name.clone(),
+                };
+                return Err(Error::wrong(format!(
+                    "{} and {} are two scenarios of one name, by which runs are kept: rename one, or run one after the other with --runs",
+                    file(other),
+                    file(&scenario)
+                )));
+            }
+        }
+    }
+    Ok(apart)
 }
 
 fn file(path: &Path) -> Result<Scenario, Error> {

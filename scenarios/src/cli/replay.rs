@@ -4,7 +4,6 @@ use std::{
     collections::BTreeSet,
     num::NonZeroU32,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use clap::Args;
@@ -23,7 +22,8 @@ use super::{
     picture, shell,
 };
 use crate::{
-    files::read_text,
+    files::{read_text, try_folder},
+    live::setup,
     rig,
     run_folder::{self, FinishedRun, Mode, RunFolder},
 };
@@ -67,6 +67,7 @@ struct Json<'a> {
     mode: Mode,
     evidence: &'a [String],
     notes: &'a [String],
+    not_made: &'a [String],
     run: Option<PathBuf>,
 }
 
@@ -84,8 +85,10 @@ struct Again {
     violates: BTreeSet<Checker>,
     /// What the checkers saw, in sentences.
     evidence: Vec<String>,
-    /// What was not done live as the plan says, or only nearly.
+    /// What was done live only nearly as the plan says.
     notes: Vec<String>,
+    /// Faults that could not be made live.
+    not_made: Vec<String>,
 }
 
 /// Runs a case again, and says whether it does what its file says.
@@ -94,11 +97,14 @@ struct Again {
 ///
 /// When the file cannot be read, or the folder of the run cannot be written.
 pub(super) fn run(options: &Options) -> Result<Ending, Error> {
+    if options.write {
+        try_folder(&options.runs)?;
+    }
     let again = if options.live {
         match Again::live(options)? {
             Ok(again) => again,
             Err(impossible) => {
-                note(&format!("skipped: {}", impossible.join("; ")));
+                skip(options, &impossible)?;
                 return Ok(Ending::Inconclusive);
             }
         }
@@ -140,12 +146,14 @@ impl Again {
             case,
             said,
             notes: Vec::new(),
+            not_made: Vec::new(),
         })
     }
 
     /// The first live run that violates something that the file says, or the last one; why it cannot be made.
     fn live(options: &Options) -> Result<Result<Self, Vec<String>>, Error> {
         let (case, said) = read(&options.file)?;
+        setup::ensure_server()?;
         let replay = case.replay().at_ttl(rig::LIVE_TTL);
         let rig = rig::Options::default().planted(case.planted.clone());
         let impossible = rig::not_possible(&replay, &rig);
@@ -162,7 +170,8 @@ impl Again {
                 .filter(|finding| finding.checker != Checker::Goals)
                 .collect();
             let violates: BTreeSet<_> = violations.iter().map(|finding| finding.checker).collect();
-            if left > 0 && !said.is_empty() && said.is_disjoint(&violates) {
+            let shows_nothing = !said.is_empty() && said.is_disjoint(&violates);
+            if left > 0 && (shows_nothing || !run.not_made.is_empty()) {
                 continue;
             }
             let told = violations.iter().filter_map(|finding| {
@@ -180,7 +189,8 @@ impl Again {
                 breakdown: None,
                 case,
                 said,
-                notes: run.skipped,
+                notes: run.notes,
+                not_made: run.not_made,
             }));
         }
     }
@@ -196,7 +206,7 @@ impl Again {
         if !unsaid.is_empty() && (self.mode == Mode::Simulated || self.said.is_empty()) {
             return Ending::of_violations(&unsaid);
         }
-        if does {
+        if does && self.not_made.is_empty() {
             Ending::AsExpected
         } else {
             Ending::Inconclusive
@@ -213,6 +223,9 @@ impl Again {
         let mut story = found.story();
         for note in &self.notes {
             story += &format!("note: {note}\n");
+        }
+        for why in &self.not_made {
+            story += &format!("a fault could not be made: {why}\n");
         }
         format!("{story}\n{picture}\n")
     }
@@ -248,6 +261,7 @@ impl Again {
             mode: self.mode,
             evidence: &self.evidence,
             notes: &self.notes,
+            not_made: &self.not_made,
             run,
         }
     }
@@ -274,9 +288,35 @@ impl Again {
             history: self.history.clone(),
             report: self.report.clone(),
             breakdown: self.breakdown.clone(),
+            not_made: self.not_made.clone(),
         };
         Ok(RunFolder::write(&options.runs, &run)?)
     }
+}
+
+/// Says why a case cannot be made live.
+fn skip(options: &Options, reasons: &[String]) -> Result<(), Error> {
+    note(&format!("skipped: {}", reasons.join("; ")));
+    if !options.json {
+        return Ok(());
+    }
+    let (case, said) = read(&options.file)?;
+    print_json(&Json {
+        command: "replay",
+        format: 1,
+        ending: Ending::Inconclusive.name(),
+        exit_code: Ending::Inconclusive.code(),
+        file: &options.file,
+        seed: case.seed,
+        planted: case.planted.as_ref().map(|planted| planted.name()),
+        said: &said,
+        violates: &BTreeSet::new(),
+        mode: Mode::Live,
+        evidence: &[],
+        notes: &[],
+        not_made: reasons,
+        run: None,
+    })
 }
 
 fn read(file: &Path) -> Result<(Case, BTreeSet<Checker>), Error> {

@@ -111,6 +111,12 @@ fn does(client: &Client) -> String {
     if let Some(extends) = client.extends_to_ttls {
         say(true, format!("extends its lease to {}", ttls(extends)));
     }
+    if let Some(number) = client.generator {
+        say(
+            true,
+            format!("draws the random numbers of machine {number}"),
+        );
+    }
     let reads = match client.accesses {
         1 => "reads and writes".to_owned(),
         times => format!("reads and writes {times} times"),

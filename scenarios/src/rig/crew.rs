@@ -95,10 +95,11 @@ impl Client {
             return;
         }
         state.control = Some(control);
-        self.tell_clocks(&mut state, &ClockName::ALL);
+        // First: a process begins once it knows its clocks, and the operator must not find a cluster that it has to put into service.
         if state.in_service {
             state.tell(&ToWorker::InService);
         }
+        self.tell_clocks(&mut state, &ClockName::ALL);
     }
 
     /// The cluster is in service.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     sync::{Arc, mpsc},
     thread,
@@ -104,10 +104,10 @@ impl Field {
         Some((self.host(&link.from)?.id(), self.host(&link.to)?.id()))
     }
 
-    /// What cannot be done to a worker is noted: it is gone, and that is found out elsewhere.
+    /// That a worker is gone is found out elsewhere too; what was to be done to it was not.
     fn note(&self, host: &HostName, done: Result<(), Error>) {
         if let Err(error) = done {
-            self.notes.add(format!("{host}: {error}"));
+            self.notes.not_made(format!("{host}: {error}"));
         }
     }
 
@@ -116,21 +116,45 @@ impl Field {
         let Some((_, Some(owner))) = self.activity.holder() else {
             return Vec::new();
         };
-        let found = self.ask_all(move |port, key| {
+        let (found, silent) = self.ask_all(move |port, key| {
             let held = ask(port, &["GET", key])?;
-            (held == owner.as_bytes()).then_some(())
+            Ok(held.filter(|held| held == owner.as_bytes()).map(drop))
         });
         let names: BTreeSet<HostName> = found.into_iter().map(|(name, _, ())| name).collect();
+        self.note_silent(&silent, names.is_empty());
         names.into_iter().collect()
+    }
+
+    /// Of nodes that should answer it is not known whether they hold the key. Where that leaves nobody to be hit, nobody was.
+    fn note_silent(&self, silent: &[HostName], is_nobody_hit: bool) {
+        let answers = |name: &&HostName| {
+            let host = self.host(name);
+            host.is_some_and(|host| host.is_up() && !host.is_paused())
+        };
+        let silent: Vec<&str> = silent.iter().filter(answers).map(|name| &**name).collect();
+        if silent.is_empty() {
+            return;
+        }
+        let limit = LOOK.as_millis();
+        let note = format!(
+            "which nodes hold the holder's key was not told by {} in {limit} ms",
+            silent.join(", ")
+        );
+        match is_nobody_hit {
+            true => self.notes.not_made(note),
+            false => self.notes.nearly(note),
+        }
     }
 
     /// Records the lock keys without an end that are on the nodes as the run ends: of all that happens there, what is still to
     /// be seen.
     pub(super) fn look_for_endless_keys(&self, recorder: &Recorder) {
-        let mut found = self.ask_all(|port, key| {
+        let (mut found, _) = self.ask_all(|port, key| {
             // Minus one: there is a key, and it has no end.
-            let left = ask(port, &["PTTL", key])?;
-            (left == b"-1").then(|| ask(port, &["GET", key]))?
+            match ask(port, &["PTTL", key])? {
+                Some(left) if left == b"-1" => ask(port, &["GET", key]),
+                _ => Ok(None),
+            }
         });
         found.sort();
         let now = self.watch.now();
@@ -144,30 +168,33 @@ impl Field {
         }
     }
 
-    /// Asks every node about every key at the same time. One that does not answer at once has nothing to say.
+    /// Asks every node about every key at the same time: what they say, and who did not answer at once.
     fn ask_all<T: Send + 'static>(
         &self,
-        ask: impl Fn(u16, &str) -> Option<T> + Clone + Send + 'static,
-    ) -> Vec<(HostName, String, T)> {
+        ask: impl Fn(u16, &str) -> io::Result<Option<T>> + Clone + Send + 'static,
+    ) -> (Vec<(HostName, String, T)>, Vec<HostName>) {
         let (tell, told) = mpsc::channel();
         for (name, node) in &self.nodes {
             let (tell, name, port) = (tell.clone(), name.clone(), node.port());
             let (keys, ask) = (self.keys.clone(), ask.clone());
             thread::spawn(move || {
-                for key in keys {
-                    if let Some(answer) = ask(port, &key) {
-                        let _ = tell.send((name.clone(), key, answer));
-                    }
+                let said = keys.into_iter().map(|key| Ok((ask(port, &key)?, key)));
+                if let Ok(said) = said.collect::<io::Result<Vec<_>>>() {
+                    // Whoever asked waits no longer when this comes too late.
+                    let _ = tell.send((name, said));
                 }
             });
         }
         drop(tell);
         let until = self.watch.now() + LOOK;
         let mut found = Vec::new();
-        while let Ok(answer) = told.recv_timeout(self.watch.until(until)) {
-            found.push(answer);
+        let mut silent: BTreeSet<HostName> = self.nodes.keys().cloned().collect();
+        while let Ok((name, said)) = told.recv_timeout(self.watch.until(until)) {
+            silent.remove(&name);
+            let said = said.into_iter();
+            found.extend(said.filter_map(|(answer, key)| Some((name.clone(), key, answer?))));
         }
-        found
+        (found, silent.into_iter().collect())
     }
 
     fn on_links(&self, now: TrueTime, links: &[DirectedLink], fault: LinkFault, begins: bool) {
@@ -419,16 +446,25 @@ const fn trouble(fault: LinkFault) -> Option<Trouble> {
     })
 }
 
-/// What the server on this port answers, if it is a text or a number and comes at once.
-fn ask(port: u16, words: &[&str]) -> Option<Vec<u8>> {
+/// What the server on this port answers, if it is a text or a number.
+///
+/// # Errors
+///
+/// When it does not answer at once.
+fn ask(port: u16, words: &[&str]) -> io::Result<Option<Vec<u8>>> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut stream = TcpStream::connect_timeout(&address, LOOK).ok()?;
-    stream.set_read_timeout(Some(LOOK)).ok()?;
-    stream.set_write_timeout(Some(LOOK)).ok()?;
+    let mut stream = TcpStream::connect_timeout(&address, LOOK)?;
+    stream.set_read_timeout(Some(LOOK))?;
+    stream.set_write_timeout(Some(LOOK))?;
     let line = format!("{}\r\nQUIT\r\n", words.join(" "));
-    stream.write_all(line.as_bytes()).ok()?;
+    stream.write_all(line.as_bytes())?;
     let mut said = Vec::new();
-    stream.read_to_end(&mut said).ok()?;
+    stream.read_to_end(&mut said)?;
+    Ok(value(&said))
+}
+
+/// A text or a number, as the protocol has it, before the answer to QUIT.
+fn value(said: &[u8]) -> Option<Vec<u8>> {
     let text = said.strip_suffix(b"+OK\r\n")?.strip_suffix(b"\r\n")?;
     let (kind, rest) = text.split_first()?;
     match kind {

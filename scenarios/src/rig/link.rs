@@ -39,7 +39,7 @@ use tokio::{
     time::Sleep,
 };
 
-use super::watch::Watch;
+use super::{notes::Notes, watch::Watch};
 
 /// Timers wake in whole milliseconds: what is due that soon goes on at once.
 const SOON: Duration = Duration::from_micros(700);
@@ -51,6 +51,7 @@ const CONNECTED: u8 = b'+';
 pub(super) struct Links {
     network: Arc<Network>,
     watch: Watch,
+    notes: Notes,
     open: Mutex<BTreeMap<u64, Arc<Connection>>>,
     next: AtomicU64,
 }
@@ -81,10 +82,11 @@ struct Connection {
 }
 
 impl Links {
-    pub(super) fn new(network: Arc<Network>, watch: Watch) -> Arc<Self> {
+    pub(super) fn new(network: Arc<Network>, watch: Watch, notes: Notes) -> Arc<Self> {
         Arc::new(Self {
             network,
             watch,
+            notes,
             open: Mutex::default(),
             next: AtomicU64::new(0),
         })
@@ -97,12 +99,26 @@ impl Links {
         let links = self.clone();
         let made = Rc::new(Cell::new(0));
         super::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                made.set(made.get() + 1);
-                super::spawn(carry(links.clone(), route.clone(), made.get(), client));
+            loop {
+                match listener.accept().await {
+                    Ok((client, _)) => {
+                        made.set(made.get() + 1);
+                        super::spawn(carry(links.clone(), route.clone(), made.get(), client));
+                    }
+                    // It hung up before it was heard.
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Err(error) => return links.broke_down(&route, &error),
+                }
             }
         });
         Ok(port)
+    }
+
+    /// A link is no more what the plan says, but no link at all: this machine cannot make it.
+    fn broke_down(&self, route: &Route, error: &io::Error) {
+        let server = route.server.name();
+        self.notes
+            .not_made(format!("a link to {server} broke down: {error}"));
     }
 
     /// Resets the connections that `client` opened to `server`; both ends are told at once.
@@ -266,6 +282,11 @@ async fn open(links: &Links, route: &Route, number: u64) -> Option<TcpStream> {
         return std::future::pending().await;
     }
     let upstream = TcpStream::connect((Ipv4Addr::LOCALHOST, route.port)).await;
+    if let Err(error) = &upstream
+        && !is_refusal(error)
+    {
+        links.broke_down(route, error);
+    }
     let upstream = upstream.ok().filter(|_| route.server.is_up());
     let arrived = links.watch.now();
     let latency = links.network.send(arrived, (server, client), number, 0, 0);
@@ -277,6 +298,15 @@ async fn open(links: &Links, route: &Route, number: u64) -> Option<TcpStream> {
         return std::future::pending().await;
     }
     upstream
+}
+
+/// Whether that is what a dead server's machine answers.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionRefused | Kind::ConnectionReset | Kind::TimedOut
+    )
 }
 
 enum Content {

@@ -13,7 +13,7 @@
 //! - The history has no events of nodes: nobody sees keys change on a real server as it happens. [`LiveRun::facts`] says so
 //!   ([`simulator::truth::Facts::observes_nodes`]), and checkers that would need them answer unknown.
 //! - What cannot be made live is refused before anything starts ([`not_possible`]), each with its reason. What turned out not to be
-//!   possible in the middle of a run, and what is only nearly so, is in [`LiveRun::skipped`].
+//!   possible in the middle of a run is in [`LiveRun::not_made`], and what is only nearly so in [`LiveRun::notes`].
 //!
 //! Everything that was started is stopped on every exit, also when the supervisor is killed.
 //!

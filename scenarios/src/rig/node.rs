@@ -174,6 +174,11 @@ impl Node {
         self.process.settle(patience) && self.commands.settle(patience)
     }
 
+    /// Says so if its process ended although nobody killed it.
+    pub(super) fn look_whether_it_lives(&self) {
+        self.body.look_whether_it_lives();
+    }
+
     /// Asks something of the server; what it does not do is noted.
     pub(super) fn command(&self, words: &[&str]) {
         let body = self.body.clone();
@@ -234,22 +239,33 @@ impl Body {
         if let Some(Err(error)) = set.map(|clock| clock.follow(&self.host, self.watch)) {
             let name = self.host.name();
             self.notes
-                .add(format!("setting the clock of {name}: {error}"));
+                .not_made(format!("setting the clock of {name}: {error}"));
         }
     }
 
+    /// A server that is down cannot be asked, in the simulator neither. What one that is up does not do is not made.
     fn ask(&self, words: &[String]) {
-        let asked = self.watch.now();
-        let ended = if self.server.is_running() {
-            let answer = self.server.try_command(words);
-            answer.map(drop).map_err(|error| error.to_string())
-        } else {
-            Err("the server was down".to_owned())
-        };
-        if let Err(error) = ended {
+        let told = |why: &str| {
             let (words, name) = (words.join(" "), self.host.name());
+            format!("{words} on {name}: {why}")
+        };
+        let was_up = self.server.is_running();
+        let answer = was_up.then(|| self.server.try_command(words));
+        match answer {
+            Some(Ok(_)) => {}
+            Some(Err(error)) if self.server.is_running() => {
+                self.notes.not_made(told(&error.to_string()));
+            }
+            Some(Err(_)) | None => self.notes.nearly(told("the server was down")),
+        }
+    }
+
+    /// A server that nobody killed is there. One that is not makes the run another one than the plan's.
+    fn look_whether_it_lives(&self) {
+        if self.host.is_up() && !self.server.is_running() {
+            let name = self.host.name();
             self.notes
-                .add(format!("{words} on {name} at {asked}: {error}"));
+                .not_made(format!("redis-server of {name} ended by itself"));
         }
     }
 
@@ -275,6 +291,7 @@ impl Body {
     }
 
     fn does(&self, deed: Deed) {
+        self.look_whether_it_lives();
         match deed {
             Deed::Clocks(clocks, change) => {
                 change.make(&self.host, self.watch.now(), &clocks);
@@ -321,7 +338,7 @@ impl Body {
             if let Some(error) = failed {
                 let name = self.host.name();
                 self.notes
-                    .add(format!("emptying the disk of {name}: {error}"));
+                    .not_made(format!("emptying the disk of {name}: {error}"));
             }
         }
         self.host.crash(self.watch.now(), power_lost, data_lost);
@@ -333,7 +350,8 @@ impl Body {
         }
         if let Err(error) = self.server.restart() {
             let name = self.host.name();
-            self.notes.add(format!("starting {name} again: {error}"));
+            self.notes
+                .not_made(format!("starting {name} again: {}", in_a_line(&error)));
             return;
         }
         self.set_again(*self.settings.lock().unwrap_or_else(PoisonError::into_inner));
@@ -341,6 +359,17 @@ impl Body {
         if self.host.is_paused() {
             self.server.stop();
         }
+    }
+}
+
+/// What went wrong, and the last line of the log that may come with it.
+fn in_a_line(error: &redlock_testkit::Error) -> String {
+    let text = error.to_string();
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    match lines.next_back() {
+        Some(last) => format!("{first} {last}"),
+        None => first.to_owned(),
     }
 }
 

@@ -5,19 +5,12 @@ use std::{
     time::Duration,
 };
 
+use redlock_testkit::FakeTime;
 use simulator::hunt::Planted;
 
 /// The TTL at which files are run on real servers: long enough that what a machine of two cores is late by, some milliseconds, is
 /// little beside it, and short enough for a catalogue to end within minutes.
 pub const LIVE_TTL: Duration = Duration::from_secs(1);
-
-/// Where Debian and others put libfaketime.
-const FOLDERS: [&str; 4] = [
-    "/usr/lib/x86_64-linux-gnu/faketime",
-    "/usr/lib/aarch64-linux-gnu/faketime",
-    "/usr/lib64/faketime",
-    "/usr/lib/faketime",
-];
 
 /// What there is to run cases with. The default is what is found on this machine.
 #[derive(Clone, Debug)]
@@ -46,11 +39,10 @@ impl Default for Options {
         };
         let fetched =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/redis-6.2/redis-server");
-        let libraries = FOLDERS.map(|folder| Path::new(folder).join("libfaketime.so.1"));
         Self {
             program,
-            redis_6_2: found("REDIS_SERVER_6_2", [fetched]),
-            faketime: found("REDLOCK_LIBFAKETIME", libraries),
+            redis_6_2: found("REDIS_SERVER_6_2", fetched),
+            faketime: FakeTime::library(),
             planted: None,
         }
     }
@@ -72,10 +64,8 @@ impl Options {
     }
 }
 
-/// What the variable names, or else the first of these; none when there is no such file.
-fn found(variable: &str, paths: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
-    match std::env::var_os(variable) {
-        Some(named) => Some(named.into()).filter(|path: &PathBuf| path.is_file()),
-        None => paths.into_iter().find(|path| path.is_file()),
-    }
+/// What the variable names, or else this; none when there is no such file.
+fn found(variable: &str, otherwise: PathBuf) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).map_or(otherwise, PathBuf::from);
+    path.is_file().then_some(path)
 }

@@ -20,8 +20,8 @@ use simulator::{
 use tokio::{sync::oneshot, task::LocalSet};
 
 use super::{
-    crew::Client, error::Error, field::Field, hearing::Heard, options::Options,
-    possible::not_possible, stage::Stage, watch::Watch,
+    crew::Client, error::Error, field::Field, hearing::Heard, node::Node, notes::Taken,
+    options::Options, possible::not_possible, stage::Stage, watch::Watch,
 };
 use crate::live::{
     self, setup,
@@ -41,8 +41,11 @@ pub struct LiveRun {
     pub history: History,
     /// What checkers must know of it.
     pub facts: Facts,
-    /// What was not done as the plan says, or only nearly, a line each.
-    pub skipped: Vec<String>,
+    /// What was done only nearly as the plan says, a line each; the run shows what it shows all the same.
+    pub notes: Vec<String>,
+    /// Faults that could not be made or ended while the run was on, a line each with the reason. Unless it is empty, nothing but a violation says
+    /// anything about the plan.
+    pub not_made: Vec<String>,
     /// How late the latest of all faults was: that is the machine's doing.
     pub late: Duration,
 }
@@ -108,13 +111,16 @@ async fn supervise(case: &Replay, options: &Options) -> Result<LiveRun, Error> {
     let _ = tell.send(Heard::Stop);
     let _ = director.join();
     let late = ended?;
+    let history = stage.history();
+    let Taken { nearly, not_made } = stage.field.notes.take();
     Ok(LiveRun {
-        history: stage.history(),
+        history,
         facts: Facts {
             observes_nodes: false,
             ..case.config.facts()
         },
-        skipped: stage.field.notes.take(),
+        notes: nearly,
+        not_made,
         late,
     })
 }
@@ -159,7 +165,7 @@ impl Director {
             if !node.settle(PATIENCE) {
                 field
                     .notes
-                    .add(format!("{name} was not whole again after the heal"));
+                    .not_made(format!("{name} was not whole again after the heal"));
             }
         }
         let healed = self.watch.now();
@@ -167,9 +173,10 @@ impl Director {
         self.recorder.record(healed, &world, EventKind::Healed);
         self.wait(healed + config.length().saturating_sub(config.safety()))?;
         field.look_for_endless_keys(&self.recorder);
+        field.nodes.values().for_each(Node::look_whether_it_lives);
         if let Some(why) = &self.refused {
             let note = format!("the cluster was not put into service: {why}");
-            field.notes.add(note);
+            field.notes.nearly(note);
         }
         Ok(late)
     }

@@ -72,7 +72,9 @@ impl Stage {
         let names = case.config.hosts();
         let servers = start_servers(case, options, &guard).await?;
         let (recorder, notes) = (Recorder::new(), Notes::default());
-        left_out(case).into_iter().for_each(|note| notes.add(note));
+        left_out(case)
+            .into_iter()
+            .for_each(|note| notes.nearly(note));
         let network = Arc::new(Network::new(
             case.seed,
             case.config.latency,
@@ -91,7 +93,7 @@ impl Stage {
             let clocks = Clocks::new(wall.saturating_add(offset_us * 1_000), UPTIME, rate);
             Host::new(name.clone(), case.seed, clocks, &network, &recorder)
         };
-        let links = Links::new(network.clone(), watch);
+        let links = Links::new(network.clone(), watch, notes.clone());
         let mut nodes = BTreeMap::new();
         for (name, (server, clock)) in names.nodes.iter().zip(servers) {
             let lazy = case.config.server.lazy_expiry_only;
@@ -234,8 +236,8 @@ async fn start_servers(
             (Some(server), Some(library)) => {
                 let installed = FakeClock::install(guard.folder(), &name, server, library);
                 let (clock, program) =
-                    installed.map_err(Error::system("making a clock for a server"))?;
-                (Binary::At(program), Some(clock))
+                    installed.map_err(|error| Error::Server(error.to_string()))?;
+                (program, Some(clock))
             }
             (Some(server), None) => (Binary::At(server.clone()), None),
             _ => (Binary::System, None),

@@ -26,6 +26,7 @@ fn run(seed: u64) -> FinishedRun {
         facts,
         history: run.history,
         breakdown: None,
+        not_made: Vec::new(),
     }
 }
 
@@ -48,6 +49,7 @@ fn a_run_reads_back_as_it_was_and_replaces_the_one_before() {
     let second = FinishedRun {
         breakdown: Some("the world broke down".to_owned()),
         mode: Mode::Live,
+        not_made: vec!["node-1 did not come back".to_owned()],
         ..first
     };
     RunFolder::write(root.path(), &second).unwrap();

@@ -35,6 +35,19 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
 }
 
+impl Scenario {
+    /// Whether both are the same but for their names, and for where they stand.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        let faults = |scenario: &Self| -> Vec<_> {
+            let faults = scenario.faults.iter();
+            faults
+                .map(|it| (it.when.clone(), it.kind.clone()))
+                .collect()
+        };
+        self.head == other.head && faults(self) == faults(other)
+    }
+}
+
 /// All of a scenario but its faults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -239,6 +252,9 @@ pub struct Client {
     /// Of the cluster, its Redlock knows the first so many nodes only, as in the middle of a change of nodes; all if it is missing. The
     /// first client's cluster is the one that is put into service.
     pub nodes: Option<usize>,
+    /// A machine was cloned with the state of its random generator: all clients with the same number draw the same random numbers, owner tokens
+    /// among them. Its own if it is missing.
+    pub generator: Option<u64>,
 }
 
 impl Default for Client {
@@ -258,6 +274,7 @@ impl Default for Client {
             waits_ttls: Ttls::new(100.0),
             store_patience_ttls: Ttls::new(1.0),
             nodes: None,
+            generator: None,
         }
     }
 }

@@ -97,6 +97,8 @@ pub enum Inconclusive {
     Vacuous(String),
     /// The run itself went wrong.
     Failed(String),
+    /// Of a live run: faults of its plan that could not be made while it was on, each with the reason.
+    NotMade(Vec<String>),
 }
 
 impl fmt::Display for Inconclusive {
@@ -104,6 +106,7 @@ impl fmt::Display for Inconclusive {
         match self {
             Self::Vacuous(why) => write!(f, "vacuous: {why}"),
             Self::Failed(why) => write!(f, "the run failed: {why}"),
+            Self::NotMade(reasons) => write!(f, "could not be made: {}", reasons.join("; ")),
         }
     }
 }

@@ -237,6 +237,7 @@ impl Client {
             within_ms: self.waits_ttls.millis(ttl),
             store_patience_ms: self.store_patience_ttls.millis(ttl),
             nodes: self.nodes,
+            generator: self.generator,
             ..Workload::default()
         }
     }

@@ -159,6 +159,108 @@ fn a_full_disk_is_called_that_and_costs_nothing_that_was_done() {
     ran.says(2, &["redlock-lab: cannot print: the disk is full"]);
 }
 
+/// Whatever else a command writes says the same of a full disk, and leaves nothing behind that could be taken for what it was to write.
+#[test]
+fn every_output_says_that_the_disk_is_full() {
+    let lab = Lab::new();
+    std::os::unix::fs::symlink("/dev/full", lab.path("full")).unwrap();
+    lab.run(&["schema", "--to", "full"])
+        .complains(&["full: cannot write it: the disk is full"]);
+    let link = fs::symlink_metadata(lab.path("full")).unwrap();
+    assert!(link.is_symlink(), "a link stays what it is");
+    // What is read to its end below has to have one.
+    fs::remove_file(lab.path("full")).unwrap();
+
+    lab.run(&[ONE_PLAN, &["--to", "hunts"]].concat())
+        .says(0, &[]);
+    let record = lab.record("hunts").display().to_string();
+    fs::write(
+        lab.path("case.toml"),
+        "seed = 1\n[config]\nsafety_ms = 500\nliveness_ms = 500\n",
+    )
+    .unwrap();
+    let why = "larger than this process may write";
+    for (arguments, file) in [
+        (&["merge", &record, "--to", "merged"][..], "merged.jsonl"),
+        (&["schema", "--to", "schema.json"], "schema.json"),
+        (&["new", "mine"], "mine.toml"),
+        (
+            &["replay", "case.toml", "--write", "--runs", "kept"],
+            "kept",
+        ),
+        (&["man", "--to", "pages"], "pages"),
+    ] {
+        let before = lab.files("");
+        let mut limited = Command::new("sh");
+        limited
+            .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"])
+            .arg(env!("CARGO_BIN_EXE_redlock-lab"))
+            .args(arguments)
+            .current_dir(lab.path(""));
+        let ran = Ran::from(limited.output().unwrap());
+        ran.says(2, &[file, why]);
+        assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+        let after = lab.files("");
+        let new: Vec<_> = after
+            .keys()
+            .filter(|it| !before.contains_key(*it))
+            .collect();
+        assert!(new.is_empty(), "{arguments:?} left {new:?}");
+    }
+}
+
+/// Whoever asks for real servers where there are none is told so before anything runs.
+#[test]
+fn a_redis_server_that_is_missing_is_named() {
+    let lab = Lab::new();
+    fs::write(lab.path("case.toml"), "seed = 1\n").unwrap();
+    fs::create_dir(lab.path("nothing")).unwrap();
+    for arguments in [
+        &["run", "paused-holder", "--live"][..],
+        &["replay", "case.toml", "--live"],
+        &["demo", "--seconds", "6"],
+        &["endure", "--seconds", "6"],
+    ] {
+        let with = |variable: &str, value: &str| {
+            let mut command = lab.command(arguments);
+            command
+                .env_remove("REDLOCK_REDIS_SERVER")
+                .env(variable, value);
+            Ran::from(command.output().unwrap())
+        };
+        with("REDLOCK_REDIS_SERVER", "/nowhere/redis-server").complains(&[
+            "REDLOCK_REDIS_SERVER names /nowhere/redis-server",
+            "which is not there",
+        ]);
+        with("REDLOCK_REDIS_SERVER", "/bin/true")
+            .complains(&["/bin/true is not a usable redis-server"]);
+        let nothing = lab.path("nothing").display().to_string();
+        with("PATH", &nothing)
+            .complains(&["redis-server was not found", "set REDLOCK_REDIS_SERVER"]);
+    }
+    assert!(!lab.path("target/runs/paused-holder").exists());
+}
+
+#[test]
+fn what_clocks_of_real_nodes_need_is_named_as_the_reason_of_a_skipped_run() {
+    let lab = Lab::new();
+    for (variable, what) in [
+        ("REDLOCK_LIBFAKETIME", "no libfaketime was found"),
+        ("REDIS_SERVER_6_2", "no redis-server 6.2 was found"),
+    ] {
+        let mut command = lab.command(&["run", "node-clock-jump", "--live"]);
+        command.env(variable, "/nowhere");
+        Ran::from(command.output().unwrap()).says(
+            4,
+            &[
+                "skipped: node-clock-jump",
+                what,
+                "nothing ran: all of these scenarios are skipped",
+            ],
+        );
+    }
+}
+
 #[test]
 fn nobody_reading_any_more_is_no_error_of_ours() {
     let lab = Lab::new();

@@ -117,6 +117,9 @@ fn the_paused_holder_reads_as_a_story() {
         "paused/redlock",
         "paused/redlock/7",
         "target/runs/paused/redlock/7",
+        "target/runs/paused/redlock",
+        "target/runs/paused",
+        "./target/runs",
     ] {
         assert_eq!(lab.run(&["explain", same]).out, by_name.out, "{same}");
     }
@@ -128,6 +131,27 @@ fn the_paused_holder_reads_as_a_story() {
     lab.run(&["replay", "paused.toml", "--write"]).says(1, &[]);
     let harmed = lab.run(&["explain", "paused"]);
     harmed.says(0, &["Violated at", "(effect_order)", "^"]);
+}
+
+#[test]
+fn a_case_that_cannot_be_made_live_is_skipped_by_name() {
+    let lab = Lab::new();
+    let cannot = "[[fault]]\nkind = \"clock_freeze\"\ntarget = \"node-1\"\nclocks = \"monotonic\"\nstart_ms = 1\nduration_ms = 1\n";
+    fs::write(lab.path("case.toml"), format!("seed = 1\n{cannot}")).unwrap();
+    let ran = lab.run(&["replay", "case.toml", "--live"]);
+    ran.says(
+        4,
+        &["skipped: fault 0", "the monotonic clock of a real server"],
+    );
+    let ran = lab.run(&["replay", "case.toml", "--live", "--json"]);
+    ran.says(4, &[]);
+    let json = ran.json();
+    assert_eq!(
+        (&json["ending"], &json["exit_code"]),
+        (&"inconclusive".into(), &4.into())
+    );
+    let why = json["not_made"][0].as_str().unwrap();
+    assert!(why.contains("monotonic"), "{why}");
 }
 
 #[test]
@@ -151,8 +175,11 @@ fn runs_that_are_not_there_are_named_with_what_is() {
         .replace("seed = 7", "seed = 8");
     fs::write(lab.path("paused.toml"), other).unwrap();
     lab.run(&["replay", "paused.toml", "--write"]).says(1, &[]);
-    lab.run(&["explain", "paused"])
-        .complains(&["there are several, say which: 7, 8"]);
+    let absolute = lab.path("target/runs/paused/redlock").display().to_string();
+    for asked in ["paused", "target/runs/paused", &absolute] {
+        lab.run(&["explain", asked])
+            .complains(&["there are several, say which: 7, 8"]);
+    }
 
     let history = lab.path("target/runs/paused/redlock/7/history.jsonl");
     fs::write(&history, "{}\n").unwrap();

@@ -292,6 +292,9 @@ fn folders_that_cannot_hold_runs_are_named() {
     run("file/x").complains(&["file/x", "part of the path is a file"]);
     let ran = run("/sys/redlock-lab");
     ran.complains(&["/sys/redlock-lab", "choose another place"]);
+    // Before anything is started.
+    lab.run(&["run", "paused-holder", "--live", "--runs", "file"])
+        .complains(&["file: cannot make the folder"]);
     // A file that may not grow is what a full disk looks like.
     let mut limited = Command::new("sh");
     limited
@@ -303,6 +306,88 @@ fn folders_that_cannot_hold_runs_are_named() {
         .complains(&["small/calm/redlock", "larger than this process may write"]);
     // What was being written is not taken for a run.
     lab.run(&["explain", "small/calm/redlock/0"]).says(2, &[]);
+}
+
+/// Runs are kept by the name of their scenario, and no other scenario's are in the way.
+#[test]
+fn scenarios_of_one_name_do_not_replace_each_others_runs() {
+    let lab = Lab::new();
+    write(&lab, "paused-holder.toml", CALM);
+    let ours = lab.run(&["run", "./paused-holder.toml", "--json"]).json();
+    assert_eq!(ours["runs"][0]["scenario"], "paused-holder+file");
+    let both = [
+        "run",
+        "paused-holder",
+        "./paused-holder.toml",
+        "--contender",
+        "redlock",
+    ];
+    lab.run(&both).says(0, &["2 simulated runs of 2 scenarios"]);
+    lab.run(&["explain", "paused-holder/redlock"]).says(
+        0,
+        &["run it again: redlock-lab run paused-holder --contender redlock"],
+    );
+    lab.run(&["explain", "paused-holder+file/redlock"]).says(
+        0,
+        &["run it again: redlock-lab run ./paused-holder.toml --contender"],
+    );
+    // A copy is no other scenario.
+    let catalogue = concat!(env!("CARGO_MANIFEST_DIR"), "/catalogue/paused-holder.toml");
+    let text = fs::read_to_string(catalogue).unwrap();
+    write(&lab, "paused-holder.toml", &format!("# A copy.\n{text}"));
+    lab.run(&both).says(0, &["1 simulated runs of 1 scenarios"]);
+
+    for folder in ["a", "b"] {
+        fs::create_dir(lab.path(folder)).unwrap();
+        write(&lab, &format!("{folder}/calm.toml"), CALM);
+    }
+    lab.run(&["run", "a", "b"]).says(0, &["1 simulated runs"]);
+    write(&lab, "b/calm.toml", &cut_off());
+    lab.run(&["run", "a", "b"])
+        .complains(&["a/calm.toml and b/calm.toml", "two scenarios of one name"]);
+}
+
+#[test]
+fn what_waits_for_locks_that_are_not_here_is_told_to_those_who_asked_for_them() {
+    let lab = Lab::new();
+    let pending = "zookeeper = \"safe\"\netcd = \"safe\"";
+    let text = with(
+        CALM,
+        "redlock = \"safe\"",
+        &format!("redlock = \"safe\"\n{pending}"),
+    );
+    write(&lab, "calm.toml", &text);
+    let run = |arguments: &[&str]| lab.run(&[&["run", "./calm.toml"], arguments].concat());
+    run(&[]).says(0, &["2 expectations wait for locks"]);
+    let asked = run(&["--contender", "redlock"]);
+    asked.says(0, &["all as expected"]);
+    assert!(!asked.out.contains("wait for"), "{}", asked.out);
+    assert_eq!(
+        run(&["--contender", "redlock", "--json"]).json()["pending"],
+        0
+    );
+    let one = run(&["--contender", "redlock", "--contender", "etcd", "--json"]);
+    assert_eq!(one.json()["pending"], 1);
+}
+
+/// Nothing of it runs, but it will.
+#[test]
+fn the_plan_of_a_scenario_without_a_lock_that_is_here_is_checked() {
+    let (before, _) = SLEEPER.split_once("[verdicts]").unwrap();
+    let pending = format!("{before}[verdicts]\nzookeeper = \"broken\"\n");
+    let lab = Lab::new();
+    write(&lab, "good.toml", &pending);
+    lab.run(&["show", "./good.toml"]).says(0, &["pending"]);
+    refused(
+        &with(&pending, "\"client-1\"", "\"client-9\""),
+        "[[fault]]",
+        &["no host called `client-9`", "(as `zookeeper` sees it)"],
+    );
+    refused(
+        &with(&pending, "\"client-1\"", "\"node-9\""),
+        "[[fault]]",
+        &["hits nobody"],
+    );
 }
 
 #[test]

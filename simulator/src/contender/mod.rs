@@ -4,6 +4,7 @@
 //! releases. Redlock ([`Redlock`]) is the first: the shipped client, on a host's clocks, timers, tasks and network. Beside it
 //! stand the locks that people build on one Redis ([`single`]).
 
+mod cloned;
 mod instant;
 mod redlock;
 pub mod single;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 
+pub(crate) use self::cloned::ClonedGenerator;
 pub use self::{
     redlock::{Redlock, RedlockSettings},
     single::{Single, SingleRule, SingleSettings},

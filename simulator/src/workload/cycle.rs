@@ -87,6 +87,10 @@ pub struct Workload {
     /// disagree in the middle of a change of nodes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<usize>,
+    /// All clients with the same number draw the same random numbers in the same order, owner tokens among them, as on machines that were cloned; its
+    /// host's own if `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generator: Option<u64>,
 }
 
 impl Default for Workload {
@@ -106,6 +110,7 @@ impl Default for Workload {
             within_ms: 10_000,
             store_patience_ms: 5_000,
             nodes: None,
+            generator: None,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! How a world is made.
 
-use std::{rc::Rc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use redlock::Drift;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Ppm,
-    contender::{Contender, Redlock, RedlockSettings, Single, SingleSettings},
+    contender::{ClonedGenerator, Contender, Redlock, RedlockSettings, Single, SingleSettings},
     history::HostName,
     host::Place,
     network::Latency,
@@ -161,17 +161,21 @@ impl WorldConfig {
     ///
     /// What its builder says, in a line.
     pub fn contender(&self, place: &impl Place) -> Result<Rc<dyn Contender>, String> {
+        let workload = self.workload_of(place.name());
         let nodes = self.lock_nodes();
+        let url = |name: &HostName| format!("redis://{name}:{}", node::PORT);
+        let mut runtime = place.runtime();
+        if let Some(number) = workload.generator {
+            runtime = Arc::new(ClonedGenerator::new(runtime, number));
+        }
         let Some(single) = &self.single else {
-            let workload = self.workload_of(place.name());
             let known = nodes.iter().take(workload.nodes.unwrap_or(usize::MAX));
-            let redlock = Redlock::new(place, known, &self.redlock);
+            let known = known.map(url);
+            let redlock = Redlock::over(runtime, place.connector(), known, &self.redlock);
             return Ok(Rc::new(redlock.map_err(|error| error.to_string())?));
         };
-        let urls = nodes
-            .iter()
-            .map(|name| format!("redis://{name}:{}", node::PORT));
-        let lock = Single::new(place.runtime(), place.connector(), urls, single.clone());
+        let urls = nodes.iter().map(url);
+        let lock = Single::new(runtime, place.connector(), urls, single.clone());
         Ok(Rc::new(lock.map_err(|error| error.to_string())?))
     }
 

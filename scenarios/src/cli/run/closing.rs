@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Options, Wanted, pending, row::Row, work::Made};
+use super::{Options, Wanted, row::Row, work::Made};
 use crate::scenario::{Contender, Scenario};
 
 /// What is not as expected, what did not run and why, why live verdicts differ, and how many there are of each.
@@ -13,7 +13,7 @@ pub(super) fn of(
     options: &Options,
 ) -> String {
     let mut text = String::new();
-    for row in made.rows.iter().filter(|row| !row.is_as_expected()) {
+    for row in made.rows.iter().filter(|row| row.is_wrong()) {
         text += &format!("{}\n", row.told());
     }
     if options.live {
@@ -22,23 +22,28 @@ pub(super) fn of(
         text += &differing(scenarios, made);
         text += &format!("{}\n", Count::of(made));
     }
-    let wrong = made.rows.iter().filter(|row| !row.is_as_expected()).count();
+    let wrong = made.rows.iter().filter(|row| row.is_wrong()).count();
+    let not_made = made.rows.iter().filter(|row| row.is_not_made()).count();
     let what = if options.live { "live" } else { "simulated" };
     text += &format!(
         "{} {what} runs of {} scenarios",
         made.rows.len(),
         scenarios.len()
     );
-    text += &match wrong {
-        0 => ", all as expected".to_owned(),
-        wrong => format!(", {wrong} not as expected"),
+    text += &match (wrong, not_made) {
+        (0, 0) => ", all as expected".to_owned(),
+        (0, _) => String::new(),
+        (wrong, _) => format!(", {wrong} not as expected"),
     };
+    if not_made > 0 {
+        text += &format!(", {not_made} skipped because faults could not be made");
+    }
     let skipped = made.skipped.iter().filter(|it| it.contender.is_some());
     let done = made.rows.len() + skipped.count();
     if let left @ 1.. = wanted.len().saturating_sub(done) {
         text += &format!("; {left} not made");
     }
-    let pending = pending(scenarios);
+    let pending = options.pending(scenarios);
     if pending > 0 {
         text += &format!("; {pending} expectations wait for locks that are not here yet");
     }
@@ -52,7 +57,7 @@ pub(super) struct Count {
     /// All that ran of them came out as expected.
     as_expected: usize,
     not_as_expected: usize,
-    /// Nothing of them ran.
+    /// Nothing of them ran; or faults of theirs could not be made, and what ran otherwise was as expected.
     skipped: usize,
 }
 
@@ -62,12 +67,17 @@ impl Count {
             rows.map(|row| row.scenario.clone()).collect()
         };
         let ran = names(&mut made.rows.iter());
-        let wrong = names(&mut made.rows.iter().filter(|row| !row.is_as_expected()));
-        let skipped: BTreeSet<_> = made.skipped.iter().map(|it| &it.scenario).collect();
+        let wrong = names(&mut made.rows.iter().filter(|row| row.is_wrong()));
+        let mut skipped = names(&mut made.rows.iter().filter(|row| row.is_not_made()));
+        let none_ran = made.skipped.iter().map(|it| it.scenario.clone());
+        skipped.extend(none_ran.filter(|scenario| !ran.contains(scenario)));
+        skipped.retain(|scenario| !wrong.contains(scenario));
+        let as_expected = ran.iter();
+        let as_expected = as_expected.filter(|it| !wrong.contains(*it) && !skipped.contains(*it));
         Self {
-            as_expected: ran.len() - wrong.len(),
+            as_expected: as_expected.count(),
             not_as_expected: wrong.len(),
-            skipped: skipped.iter().filter(|it| !ran.contains(**it)).count(),
+            skipped: skipped.len(),
         }
     }
 }
@@ -85,7 +95,8 @@ impl std::fmt::Display for Count {
 /// A line for each scenario and reason; locks are named only where others of the same scenario ran, or have another reason.
 fn skipped(made: &Made) -> String {
     let mut reasons: BTreeMap<&str, BTreeMap<&str, BTreeSet<Option<Contender>>>> = BTreeMap::new();
-    for skipped in &made.skipped {
+    let all = made.skipped();
+    for skipped in &all {
         let of = reasons.entry(&skipped.scenario).or_default();
         of.entry(&skipped.why)
             .or_default()

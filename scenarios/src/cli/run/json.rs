@@ -14,7 +14,7 @@ pub(super) struct Json {
     exit_code: u8,
     as_expected: bool,
     runs: Vec<JsonRun>,
-    /// Scenarios that did not run live, with the reason.
+    /// What did not run live, or not as its plan says, with the reason.
     skipped: Vec<String>,
     /// Of a live run: how many scenarios came out how.
     live: Option<Count>,
@@ -39,6 +39,7 @@ struct JsonRun {
     least_margin_ns: Option<i64>,
     evidence: Vec<String>,
     notes: Vec<String>,
+    not_made: Vec<String>,
     run: String,
 }
 
@@ -50,7 +51,7 @@ pub(super) fn of(made: &Made, live: bool, pending: usize, ending: Ending) -> Jso
         exit_code: ending.code(),
         as_expected: made.rows.iter().all(Row::is_as_expected),
         runs: made.rows.iter().map(run).collect(),
-        skipped: made.skipped.iter().map(ToString::to_string).collect(),
+        skipped: made.skipped().iter().map(ToString::to_string).collect(),
         live: live.then(|| Count::of(made)),
         pending,
     }
@@ -72,6 +73,7 @@ fn run(row: &Row) -> JsonRun {
         least_margin_ns: row.least_margin_ns,
         evidence: row.evidence.clone(),
         notes: row.notes.clone(),
+        not_made: row.not_made.clone(),
         run: row.kept.display().to_string(),
     }
 }

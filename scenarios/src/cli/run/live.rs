@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     cli::{Ending, Error, interrupt::Interrupt},
+    live::setup,
     rig::{self, LiveRun},
     run_folder::Mode,
     runs::{Finished, at_once, simulate_all},
@@ -65,13 +66,14 @@ struct Live<'a> {
 ///
 /// # Errors
 ///
-/// When servers or workers cannot be started, or a run cannot be kept.
+/// When there is no redis-server, servers or workers cannot be started, or a run cannot be kept.
 pub(super) fn live(
     scenarios: &[Scenario],
     wanted: &[Wanted<'_>],
     options: &Options,
     interrupt: &Interrupt,
 ) -> Result<Made, Error> {
+    setup::ensure_server()?;
     let rig = rig::Options::default();
     let (mut runs, mut skipped) = (Vec::new(), without_redis(scenarios, wanted));
     for one in wanted {
@@ -203,7 +205,7 @@ impl Wanted<'_> {
 
 impl Live<'_> {
     /// Performs it. A run in which the machine itself stood still shows nothing if it comes to something else than expected, unless that is a
-    /// violation: it is made again, and the row says so.
+    /// violation: it is made again, and the row says so. So is one in which a fault could not be made.
     fn perform(
         &self,
         options: &Options,
@@ -218,7 +220,7 @@ impl Live<'_> {
             let mut row = self.row(run, options)?;
             let counts = row.is_as_expected()
                 || row.ending() == Ending::Safety
-                || stall < STALL
+                || (stall < STALL && !row.is_not_made())
                 || disturbed.len() == AGAIN;
             if counts || interrupt.asked().is_some() {
                 row.notes.append(&mut disturbed);
@@ -228,10 +230,13 @@ impl Live<'_> {
                 Ok(outcome) => outcome.to_string(),
                 Err(why) => why.to_string(),
             };
+            let stood_still = match row.is_not_made() {
+                true => String::new(),
+                false => format!("the machine stood still for {} ms, and ", stall.as_millis()),
+            };
             disturbed.push(format!(
-                "made again with {}: the machine stood still for {} ms, and the run came to {came}",
-                row.contender,
-                stall.as_millis()
+                "made again with {}: {stood_still}the run came to {came}",
+                row.contender
             ));
         }
     }
@@ -243,11 +248,13 @@ impl Live<'_> {
             ..
         } = *self.wanted;
         let facts = scenario.facts(contender, &self.case, run.facts);
-        let finished = Finished::judged(self.case.clone(), facts, run.history);
+        let expected = scenario.expected_live(contender);
+        let case = self.case.clone();
+        let finished = Finished::judged(case, facts, run.history, run.not_made, expected);
         let kept = self.wanted.keep(&finished, Mode::Live, options)?;
         let mut row = self.wanted.row(&finished, Mode::Live, kept);
         row.simulated.clone_from(&self.simulated);
-        row.notes = run.skipped;
+        row.notes = run.notes;
         Ok(row)
     }
 }

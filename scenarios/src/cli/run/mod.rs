@@ -23,6 +23,7 @@ use super::{
     pick::{Locks, Pick},
 };
 use crate::{
+    files::try_folder,
     run_folder,
     scenario::{Contender, Scenario},
 };
@@ -75,6 +76,7 @@ pub(super) fn run(options: &Options) -> Result<Ending, Error> {
             "none of these locks is in any of these scenarios, or it is not here yet; `redlock-lab show NAME` tells which are",
         ));
     }
+    try_folder(&options.runs)?;
     let interrupt = Interrupt::listen()?;
     let made = if options.live {
         live::live(&scenarios, &wanted, options, &interrupt)?
@@ -83,7 +85,8 @@ pub(super) fn run(options: &Options) -> Result<Ending, Error> {
     };
     let ending = interrupt.asked().unwrap_or_else(|| ending(&made.rows));
     if options.json {
-        print_json(&json::of(&made, options.live, pending(&scenarios), ending))?;
+        let pending = options.pending(&scenarios);
+        print_json(&json::of(&made, options.live, pending, ending))?;
         return Ok(ending);
     }
     let terminal = Terminal::stdout();
@@ -116,6 +119,13 @@ impl Options {
         }
         wanted
     }
+
+    /// How much is expected of locks that were asked for and are not here yet.
+    fn pending(&self, scenarios: &[Scenario]) -> usize {
+        let expected = scenarios.iter().flat_map(|it| it.head.verdicts.keys());
+        let pending = expected.filter(|lock| !lock.exists() && self.locks.has(**lock));
+        pending.count()
+    }
 }
 
 /// The worst of all runs: safety before liveness before what shows nothing.
@@ -130,10 +140,4 @@ fn ending(rows: &[Row]) -> Ending {
             _ => 0,
         });
     worst.unwrap_or(Ending::Inconclusive)
-}
-
-/// What is expected of locks that are not here yet.
-fn pending(scenarios: &[Scenario]) -> usize {
-    let expected = scenarios.iter().flat_map(|it| it.head.verdicts.keys());
-    expected.filter(|contender| !contender.exists()).count()
 }

@@ -29,8 +29,10 @@ pub(super) struct Row {
     pub(super) least_margin_ns: Option<i64>,
     /// What the checkers saw, in sentences.
     pub(super) evidence: Vec<String>,
-    /// Faults that could not be done as the plan says, and what is only nearly so.
+    /// What was done only nearly as the plan says.
     pub(super) notes: Vec<String>,
+    /// Faults that could not be made while it was on.
+    pub(super) not_made: Vec<String>,
     /// Where the run is kept.
     pub(super) kept: PathBuf,
 }
@@ -67,6 +69,7 @@ impl Row {
             least_margin_ns: report.least_margin().and_then(|margin| margin.margin_ns),
             evidence: evidence.collect(),
             notes: Vec::new(),
+            not_made: finished.not_made.clone(),
             kept,
         }
     }
@@ -76,6 +79,16 @@ impl Row {
         self.expected.is_some() && self.outcome.as_ref().ok() == self.expected.as_ref()
     }
 
+    /// Whether faults could not be made, so that nothing is known: it counts as skipped.
+    pub(super) const fn is_not_made(&self) -> bool {
+        matches!(self.outcome, Err(Inconclusive::NotMade(_)))
+    }
+
+    /// Whether it came to something else than the scenario says, or shows nothing although everything was done.
+    pub(super) fn is_wrong(&self) -> bool {
+        !self.is_as_expected() && !self.is_not_made()
+    }
+
     /// How the command would end if this were its only run: a new violation is worse than a hazard that no longer shows.
     pub(super) fn ending(&self) -> Ending {
         if self.is_as_expected() {
@@ -83,7 +96,7 @@ impl Row {
         }
         match &self.outcome {
             Err(Inconclusive::Failed(_)) => Ending::Safety,
-            Err(Inconclusive::Vacuous(_)) => Ending::Inconclusive,
+            Err(Inconclusive::Vacuous(_) | Inconclusive::NotMade(_)) => Ending::Inconclusive,
             Ok(Outcome::Broken) => Ending::Safety,
             Ok(Outcome::Fenced) if self.expected != Some(Outcome::Broken) => Ending::Safety,
             Ok(Outcome::Stuck | Outcome::Deadlocked | Outcome::Unavailable) => Ending::Liveness,
@@ -104,6 +117,9 @@ impl Row {
         );
         for evidence in &self.evidence {
             text += &format!("\n    {evidence}");
+        }
+        for why in &self.not_made {
+            text += &format!("\n    a fault could not be made: {why}");
         }
         text + &format!(
             "\n    look at it: redlock-lab explain {}",

@@ -1,6 +1,6 @@
 //! Makes the runs in the simulator, and keeps runs.
 
-use std::{fmt, num::NonZeroUsize, path::PathBuf, sync::atomic::AtomicBool};
+use std::{fmt, path::PathBuf, sync::atomic::AtomicBool};
 
 use indicatif::ProgressBar;
 
@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Made {
     /// In the order in which it was wanted.
     pub(super) rows: Vec<Row>,
-    /// What cannot be made.
+    /// What cannot be made, and was not begun.
     pub(super) skipped: Vec<Skipped>,
 }
 
@@ -28,6 +28,22 @@ pub(super) struct Skipped {
     /// None: no lock of this scenario does.
     pub(super) contender: Option<Contender>,
     pub(super) why: String,
+}
+
+impl Made {
+    /// What cannot be made live, and then what could not be made as it ran.
+    pub(super) fn skipped(&self) -> Vec<Skipped> {
+        let rows = self.rows.iter();
+        let not_made = rows.filter_map(|row| match &row.outcome {
+            Err(why @ Inconclusive::NotMade(_)) => Some(Skipped {
+                scenario: row.scenario.clone(),
+                contender: Some(row.contender),
+                why: why.to_string(),
+            }),
+            _ => None,
+        });
+        self.skipped.iter().cloned().chain(not_made).collect()
+    }
 }
 
 impl fmt::Display for Skipped {
@@ -135,6 +151,7 @@ impl<'a> Wanted<'a> {
             history: finished.history.clone(),
             report: finished.judgement.report.clone(),
             breakdown,
+            not_made: finished.not_made.clone(),
         };
         Ok(RunFolder::write(&options.runs, &run)?)
     }

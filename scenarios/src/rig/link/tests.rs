@@ -35,7 +35,7 @@ impl Lab {
             let clocks = Clocks::new(0, Duration::ZERO, 0);
             Host::new(name.into(), 1, clocks, &network, &recorder)
         });
-        let links = Links::new(network, watch);
+        let links = Links::new(network, watch, Notes::default());
         let got = Rc::default();
         let port = echo(&got).await;
         let mut ports = [0; 2];

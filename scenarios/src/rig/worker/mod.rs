@@ -1,11 +1,12 @@
 //! A worker process: a client host of a live run.
 //!
 //! It runs the simulator's own workload over the simulator's own contender; only the place is another one. In reading
-//! order: `control` (what the supervisor says of its clocks), `runtime` (the client's seam to them), `connector` (the way to
+//! order: `control` (what the supervisor says of its clocks), `operator` (who puts the cluster into service), `runtime` (the client's seam to them), `connector` (the way to
 //! servers), `reporter` (what happened, to the supervisor), `place` (all of it together).
 
 mod connector;
 mod control;
+mod operator;
 mod place;
 mod reporter;
 mod runtime;
@@ -20,8 +21,8 @@ use simulator::{
 };
 use tokio::task::LocalSet;
 
-use self::place::LivePlace;
-use super::wire::{FromWorker, Orders};
+use self::{operator::Operator, place::LivePlace};
+use super::wire::Orders;
 use crate::live::Error;
 
 /// The arguments of a worker process.
@@ -81,13 +82,12 @@ async fn live(place: LivePlace, orders: Orders) {
         Err(why) => place.die(&format!("the lock cannot be configured so: {why}")),
     };
     // One client is the operator who puts the cluster into service.
-    let is_operator = hosts.clients.first() == Some(place.name());
+    let mut operator = (hosts.clients.first() == Some(place.name())).then(Operator::default);
     while !place.is_in_service() {
-        if is_operator {
-            place.say(&match contender.deploy().await {
-                Ok(()) => FromWorker::Deployed,
-                Err(why) => FromWorker::NotDeployed { why },
-            });
+        if let Some(operator) = &mut operator
+            && let Some(said) = operator.act(contender.deploy()).await
+        {
+            place.say(&said);
         }
         place.runtime().sleep(Duration::from_millis(10)).await;
     }

@@ -8,7 +8,7 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     let mut best: Option<(f64, &str)> = None;
     for name in known {
         let likeness = strsim::jaro_winkler(&typed, &plain(name));
-        if likeness > 0.8 && best.is_none_or(|(most, _)| likeness > most) {
+        if likeness > 0.8 && best.is_none_or(|(most, _)| likeness >= most) {
             best = Some((likeness, name));
         }
     }

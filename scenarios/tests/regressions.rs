@@ -9,18 +9,116 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
-use simulator::{checkers::Checker, history::EventKind, hunt::Case, truth::Truth};
+use simulator::{
+    TrueTime,
+    checkers::Checker,
+    history::{Event, EventKind, NodeChange},
+    hunt::Case,
+    truth::{Acquisition, Interval, Truth},
+};
 
 /// How often that happens in a run which the rule that was wrong is about.
 type Witness = fn(&Truth<'_>) -> usize;
 
 /// A case whose rule nobody meets any more protects nothing: each file has what must be seen in it.
-const WITNESSES: [(&str, Witness); 2] = [
+const WITNESSES: [(&str, Witness); 5] = [
+    ("attempt-that-died-before-the-heal", blamed_for_the_dead),
+    ("cluster-admitted-in-part", left_out_at_first),
     ("key-cut-after-a-clock-step", cut_by_others),
     ("key-held-for-no-time", held_for_no_time),
+    ("quarantine-that-nobody-asks-about", ended_by_themselves),
 ];
+
+/// A resource that nobody acquired in time after the heal, if the first to want it then was one whose process had died before.
+fn blamed_for_the_dead(truth: &Truth<'_>) -> usize {
+    let mut events = truth.history.events().iter();
+    let healed = events.find(|event| event.kind == EventKind::Healed);
+    let healed = healed.unwrap().at;
+    // The first of each resource that has not returned by then, as if the dead went on.
+    let mut first: BTreeMap<&str, &Acquisition<'_>> = BTreeMap::new();
+    for acquisition in &truth.acquisitions {
+        if acquisition.returned.is_none_or(|event| event.at >= healed) {
+            first.entry(acquisition.resource).or_insert(acquisition);
+        }
+    }
+    let blamed = first.values().filter(|acquisition| {
+        let crashes = &truth.hosts.host(acquisition.client).crashes;
+        let tried = Interval::new(acquisition.invoked.at, healed);
+        let died = acquisition.returned.is_none() && crashes.iter().any(|at| tried.contains(*at));
+        died && !is_acquired_in_time(truth, acquisition.resource, healed)
+    });
+    blamed.count()
+}
+
+/// True also where the history ends before the time is up.
+fn is_acquired_in_time(truth: &Truth<'_>, resource: &str, healed: TrueTime) -> bool {
+    let leases = || {
+        truth
+            .leases
+            .iter()
+            .filter(|lease| lease.resource == resource)
+    };
+    // Who holds it as the world heals may keep it.
+    let kept = leases().filter(|lease| lease.returned.at < healed);
+    let from = kept.fold(healed, |from, lease| from.max(lease.window.end));
+    let due = from + Duration::from_millis(truth.facts.progress.acquire_within_ms);
+    let in_time = Interval::new(healed, due);
+    truth.history.end() < due || leases().any(|lease| in_time.contains(lease.returned.at))
+}
+
+/// Whether a node votes from this event on, if it says so.
+fn votes(event: &Event) -> Option<bool> {
+    match &event.kind {
+        EventKind::Node {
+            change: NodeChange::Votes { votes },
+            ..
+        } => Some(*votes),
+        _ => None,
+    }
+}
+
+/// Nodes that had never voted when the first client wanted a lock, of a cluster in which one had, and whose locks were acquired. They
+/// vote later.
+fn left_out_at_first(truth: &Truth<'_>) -> usize {
+    let Some(began) = truth.acquisitions.first().map(|first| first.invoked.at) else {
+        return 0;
+    };
+    let (mut early, mut late) = (BTreeSet::new(), BTreeSet::new());
+    let events = truth.history.events().iter();
+    for event in events.filter(|event| votes(event) == Some(true)) {
+        let voters = if event.at <= began {
+            &mut early
+        } else {
+            &mut late
+        };
+        voters.insert(&event.host);
+    }
+    if early.is_empty() || truth.leases.is_empty() {
+        return 0;
+    }
+    late.difference(&early).count()
+}
+
+/// Nodes that did not vote for a quarantine and not twice as long, while nobody acquired anything.
+fn ended_by_themselves(truth: &Truth<'_>) -> usize {
+    let at_most = truth.facts.max_ttl() * 3 / 2;
+    let nodes = truth.facts.nodes.iter();
+    let out = nodes.flat_map(|node| truth.hosts.host(node).voteless.as_slice());
+    let out = out.filter(|out| {
+        let asked = truth.acquisitions.iter().any(|acquisition| {
+            acquisition.invoked.at <= out.end
+                && acquisition
+                    .returned
+                    .is_none_or(|event| event.at >= out.start)
+        });
+        let length = out.end.since(out.start);
+        !asked && (truth.facts.max_ttl()..=at_most).contains(&length)
+    });
+    out.count()
+}
 
 /// Somebody else's key whose end a client moved closer.
 fn cut_by_others(truth: &Truth<'_>) -> usize {

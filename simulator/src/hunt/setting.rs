@@ -37,7 +37,7 @@ pub fn setting(profile: &Profile, seed: u64) -> WorldConfig {
                 .late_ppm
                 .map_or_else(Latency::default, |late_ppm| Latency {
                     tail_ppm: late_ppm,
-                    tail_max_us: ttl_ms.saturating_mul(200),
+                    tail_max_us: ttl_ms.saturating_mul(400),
                     ..Latency::default()
                 })
         },

@@ -76,7 +76,7 @@ pub struct Profile {
     pub name: &'static str,
     /// The cluster.
     pub shape: Shape,
-    /// Of a million segments, how many are late, by up to a fifth of the TTL; without, one in ten thousand is, by up to two
+    /// Of a million segments, how many are late, by up to two fifths of the TTL; without, one in ten thousand is, by up to two
     /// seconds.
     pub late_ppm: Option<u32>,
     /// How many TTLs the wall clocks of clients are off at most; those of nodes are by a fifth of one. Nodes must agree for the
@@ -113,7 +113,7 @@ impl Profile {
     ///   other, a TTL of 100 ms, clients whose wall clocks are ten TTLs off, and in half of the seeds few of them at work.
     /// - `clocks`: clock faults, and pauses to let them bite; three nodes, a TTL of 2 s.
     /// - `tight`: three nodes and a TTL of twenty round trips; everything.
-    /// - `late`: three nodes, four clients whose wall clocks are a TTL off, a TTL of 100 ms; one segment in four is late, so that one answer in ten misses its
+    /// - `late`: three nodes, four clients whose wall clocks are a TTL off, a TTL of 100 ms; one segment in four is late by up to 40 ms, so that about one answer in three misses its
     ///   deadline with no fault at all; everything, and machines that stop for longer than a lease.
     pub fn named(name: &str) -> Option<Self> {
         let name = Self::NAMES.into_iter().find(|known| *known == name)?;

@@ -6,7 +6,7 @@ use redlock::Runtime as _;
 use simulator::{
     history::{EventKind, Outcome},
     workload::Session,
-    world::{Failure, Replay, Run, World, WorldConfig},
+    world::{ClientProgram, Failure, Replay, Run, World, WorldConfig},
 };
 
 use crate::lab::{config, fault, name, of, pause_ms, plan, program_of, until};
@@ -159,7 +159,7 @@ fn a_task_that_spins_ends_the_run() {
 /// What a failed run shows is enough: the file in it runs to the same history and the same failure.
 #[test]
 fn a_failed_run_shows_what_to_run_again() {
-    fn program() -> simulator::world::ClientProgram {
+    fn program() -> ClientProgram {
         program_of(|session: Session| async move {
             let lease = session.acquire("r1", Duration::from_secs(1)).await;
             until(&session, 1_500).await;
@@ -193,22 +193,27 @@ fn a_failed_run_shows_what_to_run_again() {
     assert_eq!(read.unwrap(), again);
 }
 
+/// One client holds the lease until then, and the other waits for it.
+fn held_until(released_ms: u64) -> ClientProgram {
+    program_of(move |session| async move {
+        let waits = name(&session) == "client-2";
+        until(&session, if waits { 2_000 } else { 1_000 }).await;
+        let lease = session
+            .acquire("r1", Duration::from_secs(60))
+            .await
+            .unwrap();
+        lease.keep_renewed();
+        until(&session, released_ms).await;
+        let _ = lease.release().await;
+    })
+}
+
 /// A second phase in which nobody gets anywhere says so, and who waits for what.
 #[test]
 fn a_run_that_gets_stuck_says_who_waits_for_what() {
     let stuck = |after_ms: u64| {
         World::new(config(2), plan(""), 7)
-            .with_program(program_of(move |session| async move {
-                let waits = name(&session) == "client-2";
-                until(&session, if waits { 2_000 } else { 1_000 }).await;
-                let lease = session
-                    .acquire("r1", Duration::from_secs(60))
-                    .await
-                    .unwrap();
-                lease.keep_renewed();
-                until(&session, after_ms).await;
-                let _ = lease.release().await;
-            }))
+            .with_program(held_until(after_ms))
             .run()
     };
     let run = stuck(100_000);
@@ -241,17 +246,7 @@ fn a_run_goes_on_until_it_recovers() {
         };
         assert_eq!(config.facts().progress.acquire_within_ms, 3_375);
         let run = World::new(config, plan(""), 7)
-            .with_program(program_of(move |session| async move {
-                let waits = name(&session) == "client-2";
-                until(&session, if waits { 2_000 } else { 1_000 }).await;
-                let lease = session
-                    .acquire("r1", Duration::from_secs(60))
-                    .await
-                    .unwrap();
-                lease.keep_renewed();
-                until(&session, released_ms).await;
-                let _ = lease.release().await;
-            }))
+            .with_program(held_until(released_ms))
             .run();
         let end = run.history.end().as_nanos() / 1_000_000;
         (end, run.stuck.is_some())

@@ -113,8 +113,9 @@ impl Profile {
     ///   other, a TTL of 100 ms, clients whose wall clocks are ten TTLs off, and in half of the seeds few of them at work.
     /// - `clocks`: clock faults, and pauses to let them bite; three nodes, a TTL of 2 s.
     /// - `tight`: three nodes and a TTL of twenty round trips; everything.
-    /// - `late`: three nodes, four clients whose wall clocks are a TTL off, a TTL of 100 ms; one segment in four is late by up to 40 ms, so that about one answer in three misses its
-    ///   deadline with no fault at all; everything, and machines that stop for longer than a lease.
+    /// - `late`: three nodes, four clients whose wall clocks are a TTL off, a TTL of 100 ms; one segment in four is late by up to
+    ///   40 ms, so that about one answer in three misses its deadline of 10 ms with no fault at all; everything, and machines
+    ///   that stop for longer than a lease.
     pub fn named(name: &str) -> Option<Self> {
         let name = Self::NAMES.into_iter().find(|known| *known == name)?;
         let is_wanted = |family: Family| match name {
